@@ -1,0 +1,78 @@
+"""The store's formats: what a line of a segment and a row of a part hold.
+
+A segment is newline-delimited JSON in UTF-8, appended only. Every line is one object that begins
+with its checksum and its kind:
+
+    {"crc":"9f3c…","k":"span","v":1,"rev":1,"seq":42,"trace_id":…}
+
+`crc` is the CRC-32 (zlib), in eight lower-case hex digits, of the bytes that follow the comma
+after it up to and without the newline. `v` is the schema's version. `rev` is 0 for what started
+and 1 for what ended; readers keep the highest `rev` of an id. `seq` counts the lines of a process.
+
+Kinds: `span`, `trace`, `item` (shared content), `loss` (something that could not be kept).
+
+Content once: the elements of a model call's `input`, `output` and `tools`, its `instructions`, and
+any value over 64 KiB are `item` lines, written once a segment, and the span names them by hash:
+`{"input":{"refs":["hash", …]}}` for a list, `{"input":{"ref":"hash"}}` for one value, and
+`{"input":{"value":…}}` for a value kept in place. The hash is BLAKE2b of the value's JSON bytes
+(16 bytes, hex). A segment holds every item that its lines refer to, so a segment or part can be
+deleted, moved or lost without taking content from another one.
+
+Schema changes only add: a column is never renamed or retyped, and an unknown key is ignored.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FORMAT = 1
+SCHEMA = 1
+INLINE_LIMIT = 64 * 1024
+LINE_LIMIT = 16 * 1024 * 1024
+
+
+class Field(NamedTuple):
+    """A column of `data.parquet` and a key of a line, with its DuckDB type and meaning."""
+
+    name: str
+    type: str
+    comment: str
+
+
+RECORD: tuple[Field, ...] = (
+    Field("k", "VARCHAR", "span, trace or loss"),
+    Field("v", "UTINYINT", "version of the schema that wrote the line"),
+    Field("rev", "UTINYINT", "0 as it started, 1 as it ended"),
+    Field("seq", "BIGINT", "number of the line within its process"),
+    Field("trace_id", "VARCHAR", "the trace"),
+    Field("span_id", "VARCHAR", "the span; null for a trace"),
+    Field("parent_id", "VARCHAR", "the span it is nested in"),
+    Field("trace_name", "VARCHAR", "name of the trace"),
+    Field("group_id", "VARCHAR", "ties traces together, such as the turns of one chat"),
+    Field("metadata", "JSON", "metadata of the trace"),
+    Field("name", "VARCHAR", "name of the span"),
+    Field("type", "VARCHAR", "agent, generation, response, function, handoff, guardrail, …"),
+    Field("start_ns", "BIGINT", "start, nanoseconds since the epoch"),
+    Field("end_ns", "BIGINT", "end; null while it runs"),
+    Field("status", "VARCHAR", "running, ok, error or cancelled, as recorded"),
+    Field("error", "JSON", "message and data of an error"),
+    Field("model", "VARCHAR", "model that was called"),
+    Field("input_tokens", "BIGINT", "tokens sent, cached ones included"),
+    Field("output_tokens", "BIGINT", "tokens received, reasoning included"),
+    Field("cached_tokens", "BIGINT", "tokens sent that the server had cached"),
+    Field("reasoning_tokens", "BIGINT", "tokens received that were reasoning"),
+    Field("input", "JSON", "value, ref or refs of what went in"),
+    Field("output", "JSON", "value, ref or refs of what came out"),
+    Field("instructions", "JSON", "value or ref of a model call's instructions"),
+    Field("tools", "JSON", "refs of the tool definitions of a model call"),
+    Field("data", "JSON", "all else that the span's type has"),
+    Field("attributes", "MAP(VARCHAR, VARCHAR)", "what the program set on the span"),
+    Field("exporter", "VARCHAR", "of a loss: who lost it"),
+    Field("reason", "VARCHAR", "of a loss: why"),
+    Field("items", "BIGINT", "of a loss: how many"),
+)
+
+ITEM: tuple[Field, ...] = (
+    Field("hash", "VARCHAR", "BLAKE2b-128 of the value's JSON, in hex"),
+    Field("value", "JSON", "the content"),
+)

@@ -1,0 +1,52 @@
+"""The context of one tool call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from openai.types.responses import ResponseFunctionToolCall
+
+from runtime.run_context import RunContextWrapper, TContext
+
+if TYPE_CHECKING:
+    from runtime.agent import AgentBase
+    from runtime.run_config import RunConfig
+
+
+@dataclass(eq=False, kw_only=True)
+class ToolContext(RunContextWrapper[TContext]):
+    """The run's context with the name, id and raw arguments of the call being made.
+
+    `context` and `usage` are the run's own objects, not copies.
+    """
+
+    tool_name: str
+    tool_call_id: str
+    tool_arguments: str
+    tool_call: ResponseFunctionToolCall | None = None
+    agent: AgentBase[Any] | None = None
+    run_config: RunConfig | None = None
+    failure: Exception | None = None
+    """What the tool raised, set by a tool that made it into an answer for the model."""
+
+    @classmethod
+    def from_agent_context(
+        cls,
+        context: RunContextWrapper[TContext],
+        tool_call_id: str,
+        tool_call: ResponseFunctionToolCall | None = None,
+        agent: AgentBase[Any] | None = None,
+        run_config: RunConfig | None = None,
+    ) -> ToolContext[TContext]:
+        """Return the context for `tool_call`, sharing the run's context object and usage."""
+        return cls(
+            context.context,
+            context.usage,
+            tool_name=tool_call.name if tool_call is not None else "",
+            tool_call_id=tool_call_id,
+            tool_arguments=tool_call.arguments if tool_call is not None else "",
+            tool_call=tool_call,
+            agent=agent,
+            run_config=run_config,
+        )

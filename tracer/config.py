@@ -1,0 +1,125 @@
+"""Settings: the only module of flightlog that reads the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from tracer.errors import ConfigError
+
+Sync = Literal["batch", "write", "off"]
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set from outside; the README has the table.
+
+    Attributes:
+        home: Folder of user data (`FLIGHTLOG_HOME`).
+        store: The catalog file of the local store (`FLIGHTLOG_STORE`).
+        exporters: Names of exporters that traces go to (`FLIGHTLOG_EXPORTERS`).
+        disabled: Record nothing (`FLIGHTLOG_DISABLED`, `OPENAI_AGENTS_DISABLE_TRACING`).
+        sync: When the store's files are synced to disk (`FLIGHTLOG_SYNC`).
+        include_sensitive_data: Whether runs record inputs and outputs unless told otherwise
+            (`OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA`).
+        log_model_data: Whether debug logs may hold model data
+            (unless `OPENAI_AGENTS_DONT_LOG_MODEL_DATA`).
+        log_tool_data: Whether debug logs may hold tool data
+            (unless `OPENAI_AGENTS_DONT_LOG_TOOL_DATA`).
+        default_model: The model of agents that name none (`OPENAI_DEFAULT_MODEL`).
+        openai_api_key: The key of the model client, if there is one (`OPENAI_API_KEY`). It never
+            makes a trace leave the machine.
+    """
+
+    home: Path
+    store: Path
+    exporters: tuple[str, ...] = ("duckdb",)
+    disabled: bool = False
+    sync: Sync = "batch"
+    include_sensitive_data: bool = True
+    log_model_data: bool = True
+    log_tool_data: bool = True
+    default_model: str | None = None
+    openai_api_key: str | None = None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Settings as an environment has them.
+
+        Raises:
+            ConfigError: If a variable has a value that is none of those allowed.
+        """
+        home = Path(environ.get("FLIGHTLOG_HOME") or _user_data_folder(environ)).expanduser()
+        store = environ.get("FLIGHTLOG_STORE")
+        return cls(
+            home=home,
+            store=Path(store).expanduser() if store else home / "traces.duckdb",
+            exporters=_names(environ.get("FLIGHTLOG_EXPORTERS", "duckdb")),
+            disabled=_flag(environ, "FLIGHTLOG_DISABLED")
+            or _flag(environ, "OPENAI_AGENTS_DISABLE_TRACING"),
+            sync=_sync(environ.get("FLIGHTLOG_SYNC", "batch")),
+            include_sensitive_data=_flag(
+                environ, "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA", default=True
+            ),
+            log_model_data=not _flag(environ, "OPENAI_AGENTS_DONT_LOG_MODEL_DATA"),
+            log_tool_data=not _flag(environ, "OPENAI_AGENTS_DONT_LOG_TOOL_DATA"),
+            default_model=environ.get("OPENAI_DEFAULT_MODEL") or None,
+            openai_api_key=environ.get("OPENAI_API_KEY") or None,
+        )
+
+
+def settings() -> Settings:
+    """The settings as the environment has them now.
+
+    Raises:
+        ConfigError: If a variable has a value that is none of those allowed.
+    """
+    return Settings.from_env(os.environ)
+
+
+def child_environ(**changes: str) -> dict[str, str]:
+    """A copy of the environment for a child process, with changes."""
+    return {**os.environ, **changes}
+
+
+def _flag(environ: Mapping[str, str], name: str, *, default: bool = False) -> bool:
+    text = environ.get(name)
+    if text is None:
+        return default
+    value = text.strip().lower()
+    if value in _TRUE:
+        return True
+    if value in _FALSE:
+        return False
+    raise ConfigError(
+        f"{name} is {text!r}. It takes 1, true, yes or on, and 0, false, no or off. "
+        f"Set it to one of them, or unset it."
+    )
+
+
+def _sync(text: str) -> Sync:
+    value = text.strip().lower()
+    if value in ("batch", "write", "off"):
+        return cast(Sync, value)
+    raise ConfigError(
+        f"FLIGHTLOG_SYNC is {text!r}. It takes batch (sync twice a second), write (sync every "
+        f"record) or off. Set it to one of them, or unset it."
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+
+
+def _user_data_folder(environ: Mapping[str, str]) -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "flightlog"
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "flightlog"
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "flightlog"

@@ -1,0 +1,131 @@
+"""JSON for the record: whatever a program hands over becomes JSON, and nothing raises.
+
+The fast path is one call of orjson. What it refuses (lone surrogates, integers over 64 bits,
+cycles, keys that are no strings, objects it does not know) is made plain first, so that a value
+is recorded in the best form it has, and the traced program never hears of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+_OPTIONS = orjson.OPT_NON_STR_KEYS
+_DEPTH = 64
+_INT64 = range(-(2**63), 2**64)
+
+
+def encode(value: Any) -> bytes:
+    """JSON of any value, in UTF-8; NaN and infinities are null, as in JSON there are none.
+
+    Never raises: an object that cannot be described is given as `"<unprintable TypeName>"`.
+    """
+    try:
+        return orjson.dumps(value, default=_known, option=_OPTIONS)
+    except Exception:  # noqa: BLE001 (recording never hurts)
+        return orjson.dumps(_plain(value, _DEPTH, frozenset()))
+
+
+def decode(text: bytes | str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: If the text is no JSON.
+    """
+    return orjson.loads(text)
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it: dicts, lists, strings, numbers, booleans and None only."""
+    return orjson.loads(encode(value))
+
+
+def as_text(value: Any) -> str:
+    """A string as it is, anything else as JSON text: how attributes are kept."""
+    if type(value) is str:
+        return value.encode("utf-8", "replace").decode()
+    return encode(value).decode()
+
+
+def _known(value: Any) -> Any:
+    """One step from an object that orjson does not know towards one that it does."""
+    dump = getattr(value, "model_dump", None)  # pydantic, without importing it
+    if callable(dump) and not isinstance(value, type):
+        try:
+            return dump(mode="json", exclude_unset=True, warnings=False)
+        except Exception:  # noqa: BLE001
+            return dump(mode="python", exclude_unset=True, warnings=False)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, bool | int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    return describe(value)
+
+
+def _plain(value: Any, depth: int, above: frozenset[int]) -> Any:
+    if value is None or isinstance(value, bool | str | int | float):
+        return _scalar(value)
+    if id(value) in above:
+        return "<cycle>"
+    if depth == 0:
+        return "<too deep>"
+    try:
+        return _compound(value, depth - 1, above | {id(value)})
+    except Exception:  # noqa: BLE001 (a property, an iterator or a dump that raises)
+        return describe(value)
+
+
+def _scalar(value: bool | str | int | float | None) -> Any:
+    if isinstance(value, str):
+        return str.__str__(value).encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if int(value) in _INT64 else str(int(value))
+    return float(value) if math.isfinite(value) else None
+
+
+def _compound(value: Any, depth: int, above: frozenset[int]) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(item, depth, above) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, depth, above) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: _plain(getattr(value, name, None), depth, above) for name in names}
+    known = _native(value)
+    return known if isinstance(known, str) else _plain(known, depth, above)
+
+
+def _native(value: Any) -> Any:
+    """What orjson writes of dates, ids and enums; else one step by `_known`."""
+    try:
+        return orjson.loads(orjson.dumps(value))
+    except Exception:  # noqa: BLE001
+        return _known(value)
+
+
+def _key(key: Any) -> str:
+    text = key if isinstance(key, str) else describe(key)
+    return text.encode("utf-8", "replace").decode()
+
+
+def describe(value: Any) -> str:
+    """`str(value)`, or a placeholder where that raises."""
+    try:
+        return str(value).encode("utf-8", "replace").decode()
+    except Exception:  # noqa: BLE001
+        return f"<unprintable {type(value).__name__}>"

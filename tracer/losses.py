@@ -1,0 +1,70 @@
+"""Losses: what recording could not keep, counted so that a user can see it.
+
+One counter for the process. `warn` is the door for log lines about losses: at most one line a
+minute and cause.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tracer.logger import logger
+
+_QUIET_SECONDS = 60.0
+
+
+class Loss(NamedTuple):
+    """What one counter counts: items lost by an exporter for a reason, of a trace if known."""
+
+    exporter: str
+    reason: str
+    trace_id: str | None = None
+
+
+class Losses:
+    """Counters of lost items; safe in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[Loss] = Counter()
+        self._warned: dict[str, float] = {}
+
+    def count(
+        self, exporter: str, reason: str, items: int = 1, *, trace_id: str | None = None
+    ) -> None:
+        """Add lost items to a counter."""
+        with self._lock:
+            self._counts[Loss(exporter, reason, trace_id)] += items
+
+    def totals(self) -> Mapping[Loss, int]:
+        """All counters as they stand."""
+        with self._lock:
+            return dict(self._counts)
+
+    def warn(self, cause: str, message: str, *, exc_info: bool = False) -> bool:
+        """Log a warning unless the same cause was logged within the last minute.
+
+        Returns:
+            Whether it was logged.
+        """
+        now = time.monotonic()
+        with self._lock:
+            last = self._warned.get(cause)
+            if last is not None and now - last < _QUIET_SECONDS:
+                return False
+            self._warned[cause] = now
+        logger.warning(message, exc_info=exc_info)
+        return True
+
+    def reset(self) -> None:
+        """Forget everything; a forked child starts with this, as do tests."""
+        self._lock = threading.Lock()
+        self._counts = Counter()
+        self._warned = {}
+
+
+losses = Losses()

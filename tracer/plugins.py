@@ -1,0 +1,58 @@
+"""Exporters by name, through the entry-point group `flightlog.exporters`.
+
+An entry point names a callable without arguments that gives a `TracingProcessor`, or a
+`TracingExporter`, which is then put behind a `BatchTraceProcessor`. Ours and those of third
+parties come in by this one door, and none is imported before it is named.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from tracer.errors import ConfigError, MissingExtra
+from tracer.processor_interface import TracingExporter, TracingProcessor
+from tracer.processors import BatchTraceProcessor
+
+GROUP = "flightlog.exporters"
+
+
+def load(name: str) -> TracingProcessor:
+    """The processor that an exporter's name stands for.
+
+    Raises:
+        ConfigError: If no installed package offers the name, or what it offers is no exporter.
+        MissingExtra: If it needs a package that is not installed.
+    """
+    made = _factory(name)()
+    if isinstance(made, TracingExporter):
+        return BatchTraceProcessor(made)
+    if isinstance(made, TracingProcessor):
+        return made
+    raise ConfigError(
+        f"The exporter {name!r} gave a {type(made).__name__}. An entry point of {GROUP} gives a "
+        f"TracingProcessor or a TracingExporter. Mend the package that registers it."
+    )
+
+
+def _factory(name: str):  # type: ignore[no-untyped-def]  # what an entry point is, is not known
+    known = {point.name: point for point in entry_points(group=GROUP)}
+    point = known.get(name)
+    if point is None:
+        raise ConfigError(
+            f"No exporter is called {name!r}. Known: {', '.join(sorted(known)) or 'none'}. "
+            f"Correct FLIGHTLOG_EXPORTERS, or install the package that brings it."
+        )
+    return _loaded(point)
+
+
+def _loaded(point: EntryPoint):  # type: ignore[no-untyped-def]
+    try:
+        return point.load()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == point.module.split(".")[0]:
+            raise
+        raise MissingExtra(
+            f"The {point.name!r} exporter needs the package {error.name!r}, which is not "
+            f"installed. Exporters bring their packages as extras. Install it with: "
+            f"pip install 'flightlog[{point.name}]'"
+        ) from error

@@ -1,0 +1,290 @@
+"""The provider: makes traces and spans, and knows which processors hear of them."""
+
+from __future__ import annotations
+
+import abc
+import atexit
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from tracer import context, plugins
+from tracer.clock import Clock, SystemClock, iso
+from tracer.config import Settings, settings
+from tracer.errors import ConfigError
+from tracer.fanout import Fanout
+from tracer.ids import Ids, RandomIds
+from tracer.logger import logger
+from tracer.processor_interface import TracingProcessor
+from tracer.spans import LiveSpan, SilentSpan, Span, TSpanData
+from tracer.traces import LiveTrace, SilentTrace, Trace, TracingConfig
+
+
+class TraceProvider(abc.ABC):
+    """Makes traces and spans. `set_trace_provider` puts another in place of ours."""
+
+    @abc.abstractmethod
+    def register_processor(self, processor: TracingProcessor) -> None:
+        """Tell this processor too."""
+
+    @abc.abstractmethod
+    def set_processors(self, processors: list[TracingProcessor]) -> None:
+        """Tell these processors and no others."""
+
+    @abc.abstractmethod
+    def get_current_trace(self) -> Trace | None:
+        """The trace that is current in this context."""
+
+    @abc.abstractmethod
+    def get_current_span(self) -> Span[Any] | None:
+        """The span that is current in this context."""
+
+    @abc.abstractmethod
+    def set_disabled(self, disabled: bool) -> None:
+        """Record nothing from now on, or record again."""
+
+    @abc.abstractmethod
+    def create_trace(
+        self,
+        name: str,
+        trace_id: str | None = None,
+        group_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        disabled: bool = False,
+        tracing: TracingConfig | None = None,
+    ) -> Trace:
+        """A trace that has not started."""
+
+    @abc.abstractmethod
+    def create_span(
+        self,
+        span_data: TSpanData,
+        span_id: str | None = None,
+        parent: Trace | Span[Any] | None = None,
+        disabled: bool = False,
+    ) -> Span[TSpanData]:
+        """A span that has not started."""
+
+    @abc.abstractmethod
+    def time_iso(self) -> str:
+        """The time now, as `export()` gives times."""
+
+    @abc.abstractmethod
+    def gen_trace_id(self) -> str:
+        """A new trace id."""
+
+    @abc.abstractmethod
+    def gen_span_id(self) -> str:
+        """A new span id."""
+
+    @abc.abstractmethod
+    def gen_group_id(self) -> str:
+        """A new group id."""
+
+    def force_flush(self) -> None:  # noqa: B027
+        """Ask all processors to deliver what they hold."""
+
+    def shutdown(self) -> None:  # noqa: B027
+        """Ask all processors to deliver what they hold and to let go."""
+
+
+class DefaultTraceProvider(TraceProvider):
+    """The provider that is used unless another is set.
+
+    Its processors are those of the exporters that the settings name; they are loaded with the
+    first trace, so that importing starts no thread and opens no file. A name that cannot be
+    loaded is one line in the log; if none can, the local store records.
+
+    Args:
+        processors: Tell these instead of those of the settings.
+        clock: Where times come from.
+        ids: Where ids come from.
+    """
+
+    def __init__(
+        self,
+        processors: list[TracingProcessor] | None = None,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> None:
+        self._clock: Clock = clock or SystemClock()
+        self._ids: Ids = ids or RandomIds()
+        self._fanout = Fanout(processors or ())
+        self._loaded = processors is not None
+        self._disabled: bool | None = None
+        self._lock = threading.RLock()
+        self._at_exit = False
+
+    def register_processor(self, processor: TracingProcessor) -> None:
+        """Tell this processor too, after those of the settings."""
+        with self._lock:
+            self._ready()
+            self._fanout.add(processor)
+
+    def set_processors(self, processors: list[TracingProcessor]) -> None:
+        """Tell these processors and no others, those of the settings included."""
+        with self._lock:
+            self._loaded = True
+            self._register_exit()
+            self._fanout.replace(processors)
+
+    def set_disabled(self, disabled: bool) -> None:
+        """Record nothing from now on, or record again, whatever the environment says."""
+        self._disabled = disabled
+
+    def get_current_trace(self) -> Trace | None:
+        """The trace that is current in this context."""
+        node = context.current()
+        if node is None or isinstance(node, Trace):
+            return node
+        trace = getattr(node, "trace", None)
+        if isinstance(trace, Trace):
+            return trace
+        return SilentTrace() if isinstance(node, SilentSpan) else None
+
+    def get_current_span(self) -> Span[Any] | None:
+        """The span that is current in this context."""
+        node = context.current()
+        return node if isinstance(node, Span) else None
+
+    def create_trace(
+        self,
+        name: str,
+        trace_id: str | None = None,
+        group_id: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        disabled: bool = False,
+        tracing: TracingConfig | None = None,
+    ) -> Trace:
+        """A trace that has not started."""
+        if disabled or self._is_disabled():
+            return SilentTrace(name)
+        self._ready()
+        return LiveTrace(
+            name,
+            trace_id or self._ids.trace_id(),
+            group_id,
+            metadata,
+            tracing,
+            self._fanout,
+            self._clock,
+        )
+
+    def create_span(
+        self,
+        span_data: TSpanData,
+        span_id: str | None = None,
+        parent: Trace | Span[Any] | None = None,
+        disabled: bool = False,
+    ) -> Span[TSpanData]:
+        """A span that has not started, in the trace and span that are current or given.
+
+        With neither it gets a trace of its own, which starts and ends with it.
+        """
+        node = parent if parent is not None else context.current()
+        if disabled or isinstance(node, SilentTrace | SilentSpan) or self._is_disabled():
+            return SilentSpan(span_data)
+        self._ready()
+        owns = node is None
+        if node is None:
+            trace: LiveTrace | None = self._trace_for(span_data)
+        elif isinstance(node, LiveTrace):
+            trace = node
+        else:
+            trace = node.trace if isinstance(node, LiveSpan) else None
+        return LiveSpan(
+            span_data,
+            span_id or self._ids.span_id(),
+            node.span_id if isinstance(node, Span) else None,
+            trace,
+            trace.trace_id if trace is not None else node.trace_id if node is not None else "",
+            self._fanout,
+            self._clock,
+            owns,
+        )
+
+    def time_iso(self) -> str:
+        """The time now, as `export()` gives times."""
+        return iso(self._clock.now_ns()) or ""
+
+    def gen_trace_id(self) -> str:
+        """A new trace id."""
+        return self._ids.trace_id()
+
+    def gen_span_id(self) -> str:
+        """A new span id."""
+        return self._ids.span_id()
+
+    def gen_group_id(self) -> str:
+        """A new group id."""
+        return self._ids.group_id()
+
+    def force_flush(self) -> None:
+        """Ask all processors to deliver what they hold."""
+        self._fanout.force_flush()
+
+    def shutdown(self) -> None:
+        """Ask all processors to deliver what they hold and to let go."""
+        self._fanout.shutdown()
+
+    def _trace_for(self, data: Any) -> LiveTrace:
+        name = getattr(data, "name", None) or data.type
+        trace_id = self._ids.trace_id()
+        return LiveTrace(str(name), trace_id, None, None, None, self._fanout, self._clock)
+
+    def _is_disabled(self) -> bool:
+        if self._disabled is None:
+            self._disabled = _current_settings().disabled
+        return self._disabled
+
+    def _ready(self) -> None:
+        if self._loaded:
+            return
+        with self._lock:
+            if not self._loaded:
+                self._fanout.replace(_processors(_current_settings().exporters))
+                self._register_exit()
+                self._loaded = True
+
+    def _register_exit(self) -> None:
+        if not self._at_exit:
+            self._at_exit = True
+            atexit.register(self.shutdown)
+
+
+def _current_settings() -> Settings:
+    """The settings, or the defaults where the environment has a value that cannot be followed.
+
+    Tracing must not raise into the program that happens to be first to trace.
+    """
+    try:
+        return settings()
+    except ConfigError as error:
+        logger.error("%s Until then the defaults are used.", error)
+        return Settings.from_env({})
+
+
+def _processors(names: tuple[str, ...]) -> list[TracingProcessor]:
+    """The processors of these exporters; the local store where none of them can be loaded."""
+    loaded = [processor for name in names if (processor := _try(name)) is not None]
+    if not loaded and names and "duckdb" not in names:
+        store = _try("duckdb")
+        if store is not None:
+            logger.error("None of the exporters named can be loaded; recording to the local store.")
+            loaded.append(store)
+    return loaded
+
+
+def _try(name: str) -> TracingProcessor | None:
+    try:
+        return plugins.load(name)
+    except ConfigError as error:
+        logger.error("%s", error)
+    except Exception:  # noqa: BLE001 (a broken plug-in must not break the program)
+        logger.exception(
+            "The exporter %r cannot be loaded. Traces do not reach it; the run goes on. "
+            "Mend it, or take it out of FLIGHTLOG_EXPORTERS.",
+            name,
+        )
+    return None

@@ -1,0 +1,267 @@
+/** The list of traces. */
+
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { onChange } from "../api/live.ts";
+import { narrow, useDelayed } from "../app/hooks.ts";
+import { Icon } from "../app/icons.tsx";
+import { useKeys } from "../app/keys.ts";
+import { copyAndSay, Failure } from "../app/parts.tsx";
+import { adjust, go, route } from "../app/router.ts";
+import { Shell, type Hint } from "../app/shell.tsx";
+import { listRoute, traceUrl, type ListRoute } from "../app/url.ts";
+import { useVirtualRows } from "../app/virtual.ts";
+import { plural } from "../format.ts";
+import { EmptyStore, NoMatch } from "./empty.tsx";
+import { FilterBar } from "./filter-bar.tsx";
+import { TraceRow } from "./row.tsx";
+import * as list from "./state.ts";
+
+const HEAD = 28;
+const HINTS: Hint[] = [
+  ["j k", "move"],
+  ["↵", "open"],
+  ["e", "errors only"],
+  ["/", "filter"],
+  ["t", "pause live"],
+  ["?", "all shortcuts"],
+];
+
+const COLUMNS: [cls: string, label: string][] = [
+  ["c-status", ""],
+  ["c-name", "Name"],
+  ["c-input", "Input"],
+  ["c-output", "Output or error"],
+  ["c-duration", "Duration"],
+  ["c-tokens num", "Tokens in / out"],
+  ["c-spans num", "Spans"],
+  ["c-group", "Group"],
+  ["c-started", "Started"],
+];
+
+function currentRoute(): ListRoute {
+  const now = route.value;
+  return now.page === "list" ? now : listRoute();
+}
+
+export function ListPage() {
+  const here = currentRoute();
+  useEffect(() => {
+    document.title = "Traces · flightlog";
+    return onChange((ids) => list.scheduleRefresh(ids));
+  }, []);
+  useEffect(() => list.showRoute(here), [here.status, here.q, here.group]);
+  return (
+    <Shell hints={HINTS}>
+      <FilterBar here={here} />
+      <Body here={here} />
+    </Shell>
+  );
+}
+
+function Body({ here }: { here: ListRoute }) {
+  const skeleton = useDelayed(!list.loaded.value && list.failure.value === null);
+  const failure = list.failure.value;
+  if (!list.loaded.value) {
+    if (failure) {
+      return <Failure error={failure} what="The traces could not be loaded" retry={() => void list.load()} />;
+    }
+    return skeleton ? <SkeletonRows /> : <div class="table" />;
+  }
+  if (list.rows.value.length === 0) {
+    const filtered = here.status !== "" || here.q !== "" || here.group !== "";
+    return filtered ? <NoMatch here={here} /> : <EmptyStore />;
+  }
+  return <Table here={here} />;
+}
+
+function Head() {
+  return (
+    <div class="trace-head" role="row" aria-rowindex={1}>
+      {COLUMNS.map(([cls, label]) => (
+        <span role="columnheader" class={cls} key={cls}>
+          {label || <span class="sr-only">Status</span>}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+function SkeletonRows() {
+  return (
+    <div class="table skeleton" aria-busy="true" data-testid="skeleton">
+      <Head />
+      {Array.from({ length: 14 }, (_, i) => (
+        <div class="skeleton-row" key={i}>
+          <i />
+          <i style={{ width: `${90 + ((i * 37) % 60)}px` }} />
+          <i style={{ width: `${180 + ((i * 53) % 200)}px` }} />
+          <i style={{ width: `${140 + ((i * 71) % 220)}px` }} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function Table({ here }: { here: ListRoute }) {
+  const rows = list.rows.value;
+  const rowHeight = narrow.value ? 46 : 26;
+  const head = narrow.value ? 0 : HEAD;
+  const more = useSignal(false);
+  const virtual = useVirtualRows({
+    count: rows.length,
+    rowHeight,
+    head,
+    onScroll(top, bottomGap) {
+      list.place.scrollTop = top;
+      if (bottomGap < 30 * rowHeight) void fetchMore();
+    },
+  });
+  const fetchMore = async (): Promise<void> => {
+    if (list.cursor.peek() === null || list.moreFailure.peek() || more.peek()) return;
+    more.value = true;
+    await list.loadMore();
+    more.value = false;
+  };
+  const longest = useMemo(() => Math.max(0, ...rows.map((row) => row.duration_ms ?? 0)), [rows]);
+  useLayoutEffect(() => {
+    if (virtual.scroller.current) virtual.scroller.current.scrollTop = list.place.scrollTop;
+  }, []);
+  useLayoutEffect(() => {
+    if (list.place.scrollTop === 0 && virtual.scroller.current) virtual.scroller.current.scrollTop = 0;
+  }, [here.status, here.q, here.group]);
+  useListKeys(here, virtual.show, virtual.page);
+  useEffect(() => virtual.scroller.current?.focus({ preventScroll: true }), []);
+
+  const [first, last] = virtual.range.value;
+  const selected = list.selectedId.value;
+  const select = useMemo(
+    () => (id: string) => {
+      list.selectedId.value = id;
+    },
+    [],
+  );
+  return (
+    <div
+      ref={virtual.scroller}
+      class={list.busy.value ? "table refetching" : "table"}
+      role="grid"
+      aria-label="Traces"
+      aria-rowcount={list.cursor.value === null ? rows.length + 1 : -1}
+      aria-activedescendant={selected === null ? undefined : `row-${selected}`}
+      aria-busy={list.busy.value}
+      tabIndex={0}
+      data-testid="trace-table"
+    >
+      <Head />
+      <NewRows onShow={() => virtual.scroller.current?.scrollTo(0, 0)} />
+      <div
+        class="rows"
+        role="rowgroup"
+        style={{ height: `${rows.length * rowHeight}px` }}
+        onPointerEnter={(event) => {
+          list.place.pointerInside = event.pointerType === "mouse";
+        }}
+        onPointerLeave={() => {
+          list.place.pointerInside = false;
+          if (list.held.peek()) list.scheduleRefresh(null);
+        }}
+      >
+        {rows.slice(first, last).map((trace, i) => (
+          <TraceRow
+            key={trace.trace_id}
+            trace={trace}
+            index={first + i}
+            selected={trace.trace_id === selected}
+            longest={longest}
+            rowHeight={rowHeight}
+            onSelect={select}
+          />
+        ))}
+      </div>
+      <End count={rows.length} />
+    </div>
+  );
+}
+
+function NewRows({ onShow }: { onShow: () => void }) {
+  const held = list.held.value;
+  return (
+    <div class="pill-place" aria-live="polite">
+      {held && (
+        <button
+          type="button"
+          class="pill"
+          data-testid="new-rows"
+          onClick={() => {
+            list.showHeld();
+            onShow();
+          }}
+        >
+          <Icon name="up" />
+          {held.more ? `${held.count}+` : held.count} new – show
+        </button>
+      )}
+    </div>
+  );
+}
+
+function End({ count }: { count: number }) {
+  const failure = list.moreFailure.value;
+  if (failure) {
+    const retry = (): void => {
+      list.moreFailure.value = null;
+      void list.loadMore();
+    };
+    return <Failure error={failure} what="The next rows could not be loaded" retry={retry} />;
+  }
+  if (list.cursor.value !== null) return <div class="end muted">loading more…</div>;
+  return <div class="end muted">{plural(count, "trace")}</div>;
+}
+
+function useListKeys(
+  here: ListRoute,
+  show: (row: number) => void,
+  page: () => number,
+): void {
+  const at = useComputed(() =>
+    list.rows.value.findIndex((row) => row.trace_id === list.selectedId.value),
+  );
+  const choose = (index: number): void => {
+    const rows = list.rows.peek();
+    const row = Math.max(0, Math.min(rows.length - 1, index));
+    list.selectedId.value = rows[row]?.trace_id ?? null;
+    show(row);
+    if (row >= rows.length - 5) void list.loadMore();
+  };
+  const move = (by: number) => () => choose(at.value < 0 ? (by > 0 ? 0 : 0) : at.value + by);
+  const open = (): void => {
+    const id = list.selectedId.peek();
+    if (id) go({ page: "trace", traceId: id, span: null, tab: null, zoom: null });
+  };
+  useKeys({
+    j: move(1),
+    k: move(-1),
+    ArrowDown: move(1),
+    ArrowUp: move(-1),
+    PageDown: () => choose(at.value + page()),
+    PageUp: () => choose(at.value - page()),
+    Home: () => choose(0),
+    End: () => choose(list.rows.peek().length - 1),
+    Enter: open,
+    o: () => {
+      const id = list.selectedId.peek();
+      if (id) window.open(traceUrl(id), "_blank", "noopener");
+    },
+    e: () => adjust({ ...here, status: here.status === "error" ? "" : "error" }),
+    y: () => {
+      const id = list.selectedId.peek();
+      void copyAndSay(id ? location.origin + traceUrl(id) : location.href, "Link");
+    },
+    r: () => void list.load(),
+    Escape: () => {
+      if (list.selectedId.peek()) list.selectedId.value = null;
+      else adjust(listRoute());
+    },
+  });
+}

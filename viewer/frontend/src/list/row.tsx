@@ -1,0 +1,148 @@
+/** One trace on one line. */
+
+import { memo } from "../app/memo.ts";
+import type { TraceJson } from "../api/types.ts";
+import { second, serverNow } from "../app/clock.ts";
+import { Icon, StatusIcon } from "../app/icons.tsx";
+import { traceUrl } from "../app/url.ts";
+import { absolute, count, duration, exact, oneLine, plural, relative } from "../format.ts";
+import { durationShare } from "./merge.ts";
+
+interface Props {
+  trace: TraceJson;
+  index: number;
+  selected: boolean;
+  longest: number;
+  rowHeight: number;
+  onSelect: (traceId: string) => void;
+}
+
+function Outcome({ trace }: { trace: TraceJson }) {
+  const cause = trace.first_cause;
+  if (trace.status === "error" || trace.status === "blocked") {
+    const message = oneLine(cause?.message ?? trace.output ?? "no message was recorded");
+    return (
+      <span class={`cause ${trace.status}`} title={cause ? `${cause.name}: ${cause.message}` : message}>
+        {cause && <b>{cause.name}</b>}
+        <span>{message}</span>
+      </span>
+    );
+  }
+  if (trace.output) return <span class="clip">{oneLine(trace.output)}</span>;
+  return <span class="clip muted">{EMPTY[trace.status] ?? ""}</span>;
+}
+
+const EMPTY: Record<string, string> = {
+  running: "running…",
+  cancelled: "cancelled",
+  interrupted: "interrupted: its process ended",
+};
+
+function Elapsed({ trace, longest }: { trace: TraceJson; longest: number }) {
+  let ms = trace.duration_ms;
+  if (ms === null && trace.status === "running") {
+    void second.value;
+    ms = (serverNow() - trace.start_us) / 1000;
+    return <span class="dur running-dur">{duration(Math.max(0, Math.floor(ms / 1000) * 1000))}</span>;
+  }
+  const share = ms === null ? 0 : durationShare(ms, longest);
+  return (
+    <span class={`dur d-${trace.status}`}>
+      {share > 0 && <i style={{ width: `${(share * 100).toFixed(1)}%` }} />}
+      <span>{duration(ms)}</span>
+    </span>
+  );
+}
+
+function Started({ us }: { us: number }) {
+  void second.value;
+  return (
+    <time title={absolute(us)} dateTime={new Date(us / 1000).toISOString()}>
+      {relative(us, serverNow())}
+    </time>
+  );
+}
+
+function tokens(trace: TraceJson): string {
+  if (trace.input_tokens === null && trace.output_tokens === null) return "–";
+  return `${count(trace.input_tokens)} / ${count(trace.output_tokens)}`;
+}
+
+function tokensTitle(trace: TraceJson): string {
+  if (trace.input_tokens === null && trace.output_tokens === null) return "No usage was reported";
+  const known = (n: number | null): string => (n === null ? "–" : exact(n));
+  return [
+    `in ${known(trace.input_tokens)}`,
+    `out ${known(trace.output_tokens)}`,
+    `cached ${known(trace.cached_tokens)}`,
+    `reasoning ${known(trace.reasoning_tokens)}`,
+    ...(trace.models.length ? [trace.models.join(", ")] : []),
+  ].join("\n");
+}
+
+function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }: Props) {
+  return (
+    <div
+      id={`row-${trace.trace_id}`}
+      class={selected ? "trace-row selected" : "trace-row"}
+      role="row"
+      aria-rowindex={index + 2}
+      aria-selected={selected}
+      data-testid="trace-row"
+      data-trace-id={trace.trace_id}
+      data-status={trace.status}
+      style={{ top: `${index * rowHeight}px` }}
+      onPointerDown={() => onSelect(trace.trace_id)}
+    >
+      <span role="gridcell" class="c-status" title={trace.status} data-testid="status">
+        <StatusIcon status={trace.status} />
+      </span>
+      <span role="gridcell" class="c-name">
+        <a href={traceUrl(trace.trace_id)} tabIndex={-1} class="row-link" title={trace.name}>
+          {trace.name}
+        </a>
+        {trace.handled_errors > 0 && (
+          <span class="badge handled" title={`${plural(trace.handled_errors, "error")} the run recovered from`}>
+            {trace.handled_errors} handled
+          </span>
+        )}
+        {trace.incomplete && (
+          <span class="badge" title="Some of this trace's spans could not be recorded">
+            incomplete
+          </span>
+        )}
+      </span>
+      <span role="gridcell" class="c-input clip" title={trace.input ?? ""}>
+        {trace.input ? oneLine(trace.input) : <span class="muted">–</span>}
+      </span>
+      <span role="gridcell" class="c-output" data-testid="outcome">
+        <Outcome trace={trace} />
+      </span>
+      <span role="gridcell" class="c-duration">
+        <Elapsed trace={trace} longest={longest} />
+      </span>
+      <span role="gridcell" class="c-tokens num" title={tokensTitle(trace)}>
+        {tokens(trace)}
+      </span>
+      <span role="gridcell" class="c-spans num">
+        {count(trace.span_count)}
+      </span>
+      <span role="gridcell" class="c-group">
+        {trace.group_id && (
+          <a
+            href={`/?group=${encodeURIComponent(trace.group_id)}`}
+            tabIndex={-1}
+            title={`Traces of ${trace.group_id}`}
+          >
+            {trace.group_id}
+          </a>
+        )}
+      </span>
+      <span role="gridcell" class="c-started muted">
+        <Started us={trace.start_us} />
+      </span>
+    </div>
+  );
+}
+
+export const TraceRow = memo(TraceRowPlain);
