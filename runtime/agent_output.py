@@ -115,7 +115,8 @@ def _is_object(output_type: Any) -> bool:
 
 
 def _wrap(output_type: Any) -> Any:
-    return TypedDict("OutputType", {WRAPPER_KEY: output_type})  # type: ignore[misc]
+    make: Any = TypedDict
+    return make("OutputType", {WRAPPER_KEY: output_type})
 
 
 def _name(output_type: Any) -> str:

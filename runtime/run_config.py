@@ -95,7 +95,7 @@ class RunConfig:
 
     trace_metadata: dict[str, Any] | None = None
     session_input_callback: SessionInputCallback | None = None
-    """Gets the session's items and the new ones; returns the input. Default: one after the other."""
+    """Gets the session's items and the new ones; returns the input. Default: one, then the other."""
 
     call_model_input_filter: CallModelInputFilter | None = None
     """Has the last word on what is sent to the model."""

@@ -27,8 +27,6 @@ class ToolContext(RunContextWrapper[TContext]):
     tool_call: ResponseFunctionToolCall | None = None
     agent: AgentBase[Any] | None = None
     run_config: RunConfig | None = None
-    failure: Exception | None = None
-    """What the tool raised, set by a tool that made it into an answer for the model."""
 
     @classmethod
     def from_agent_context(

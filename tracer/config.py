@@ -32,6 +32,8 @@ class Settings:
             (unless `OPENAI_AGENTS_DONT_LOG_MODEL_DATA`).
         log_tool_data: Whether debug logs may hold tool data
             (unless `OPENAI_AGENTS_DONT_LOG_TOOL_DATA`).
+        state: Folder of state data (within `XDG_STATE_HOME`), where recording goes on when the
+            store cannot be written.
         default_model: The model of agents that name none (`OPENAI_DEFAULT_MODEL`).
         openai_api_key: The key of the model client, if there is one (`OPENAI_API_KEY`). It never
             makes a trace leave the machine.
@@ -45,6 +47,7 @@ class Settings:
     include_sensitive_data: bool = True
     log_model_data: bool = True
     log_tool_data: bool = True
+    state: Path | None = None
     default_model: str | None = None
     openai_api_key: str | None = None
 
@@ -69,6 +72,7 @@ class Settings:
             ),
             log_model_data=not _flag(environ, "OPENAI_AGENTS_DONT_LOG_MODEL_DATA"),
             log_tool_data=not _flag(environ, "OPENAI_AGENTS_DONT_LOG_TOOL_DATA"),
+            state=_user_state_folder(environ),
             default_model=environ.get("OPENAI_DEFAULT_MODEL") or None,
             openai_api_key=environ.get("OPENAI_API_KEY") or None,
         )
@@ -115,6 +119,12 @@ def _sync(text: str) -> Sync:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+
+
+def _user_state_folder(environ: Mapping[str, str]) -> Path:
+    if sys.platform in ("darwin", "win32"):
+        return _user_data_folder(environ) / "state"
+    return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "flightlog"
 
 
 def _user_data_folder(environ: Mapping[str, str]) -> Path:

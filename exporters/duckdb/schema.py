@@ -7,7 +7,8 @@ with its checksum and its kind:
 
 `crc` is the CRC-32 (zlib), in eight lower-case hex digits, of the bytes that follow the comma
 after it up to and without the newline. `v` is the schema's version. `rev` is 0 for what started
-and 1 for what ended; readers keep the highest `rev` of an id. `seq` counts the lines of a process.
+and 1 for what ended; readers keep the highest `rev` of an id. `seq` counts the lines of an `owner`,
+which is one process's recorder; an owner that is dead never ends what it left open.
 
 Kinds: `span`, `trace`, `item` (shared content), `loss` (something that could not be kept).
 
@@ -15,7 +16,9 @@ Content once: the elements of a model call's `input`, `output` and `tools`, its 
 any value over 64 KiB are `item` lines, written once a segment, and the span names them by hash:
 `{"input":{"refs":["hash", …]}}` for a list, `{"input":{"ref":"hash"}}` for one value, and
 `{"input":{"value":…}}` for a value kept in place. The hash is BLAKE2b of the value's JSON bytes
-(16 bytes, hex). A segment holds every item that its lines refer to, so a segment or part can be
+(16 bytes, hex). `metadata`, `error` and `data` stand in place as they are, or over 64 KiB as
+`{"$ref":"hash"}`. What is over the limit of a line is replaced by
+`{"flightlog.lost":"reason","bytes":n}` and counted by a `loss` line. A segment holds every item that its lines refer to, so a segment or part can be
 deleted, moved or lost without taking content from another one.
 
 Schema changes only add: a column is never renamed or retyped, and an unknown key is ignored.
@@ -43,7 +46,8 @@ RECORD: tuple[Field, ...] = (
     Field("k", "VARCHAR", "span, trace or loss"),
     Field("v", "UTINYINT", "version of the schema that wrote the line"),
     Field("rev", "UTINYINT", "0 as it started, 1 as it ended"),
-    Field("seq", "BIGINT", "number of the line within its process"),
+    Field("seq", "BIGINT", "number of the line within its owner"),
+    Field("owner", "VARCHAR", "the recorder that wrote it: host, process id and random digits"),
     Field("trace_id", "VARCHAR", "the trace"),
     Field("span_id", "VARCHAR", "the span; null for a trace"),
     Field("parent_id", "VARCHAR", "the span it is nested in"),

@@ -109,7 +109,7 @@ class SQLiteSession(SessionABC):
     def _get(self, limit: int | None) -> list[TResponseInputItem]:
         with self._lock:
             rows = self._connection.execute(
-                f"SELECT message_data FROM {self._messages} WHERE session_id = ? "  # noqa: S608
+                f"SELECT message_data FROM {self._messages} WHERE session_id = ? "
                 "ORDER BY id DESC LIMIT ?",
                 (self.session_id, -1 if limit is None else limit),
             ).fetchall()
@@ -118,21 +118,20 @@ class SQLiteSession(SessionABC):
     def _add(self, rows: list[tuple[str, str]]) -> None:
         with self._transaction() as run:
             run(
-                f"INSERT INTO {self._sessions} (session_id) VALUES (?) "  # noqa: S608
+                f"INSERT INTO {self._sessions} (session_id) VALUES (?) "
                 "ON CONFLICT (session_id) DO UPDATE SET updated_at = CURRENT_TIMESTAMP",
                 (self.session_id,),
             )
             for row in rows:
                 run(
-                    f"INSERT INTO {self._messages} (session_id, message_data) "  # noqa: S608
-                    "VALUES (?, ?)",
+                    f"INSERT INTO {self._messages} (session_id, message_data) VALUES (?, ?)",
                     row,
                 )
 
     def _pop(self) -> TResponseInputItem | None:
         with self._transaction() as run:
             row = run(
-                f"DELETE FROM {self._messages} WHERE id = "  # noqa: S608
+                f"DELETE FROM {self._messages} WHERE id = "
                 f"(SELECT MAX(id) FROM {self._messages} WHERE session_id = ?) "
                 "RETURNING message_data",
                 (self.session_id,),
@@ -142,7 +141,7 @@ class SQLiteSession(SessionABC):
     def _clear(self) -> None:
         with self._transaction() as run:
             for table in (self._messages, self._sessions):
-                run(f"DELETE FROM {table} WHERE session_id = ?", (self.session_id,))  # noqa: S608
+                run(f"DELETE FROM {table} WHERE session_id = ?", (self.session_id,))
 
     @contextmanager
     def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:

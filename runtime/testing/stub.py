@@ -119,7 +119,7 @@ class OpenAIStub:
     def __init__(self, script: ScriptSource[StubRequest]) -> None:
         self._script = Script(script)
         self._server = LoopbackServer(self._answer)
-        self._lock = threading.Lock()
+        self._arrived = threading.Condition()
         self._requests: list[StubRequest] = []
 
     def __enter__(self) -> OpenAIStub:
@@ -137,8 +137,21 @@ class OpenAIStub:
     @property
     def requests(self) -> list[StubRequest]:
         """Every request so far, in the order of arrival."""
-        with self._lock:
+        with self._arrived:
             return list(self._requests)
+
+    def wait_for_requests(self, count: int, timeout: float = 10.0) -> None:
+        """Block the calling thread until `count` requests have arrived.
+
+        Raises:
+            TimeoutError: If they do not arrive in time.
+        """
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: len(self._requests) >= count, timeout):
+                raise TimeoutError(
+                    f"Only {len(self._requests)} of {count} requests reached the stub within"
+                    f" {timeout:g} seconds. Check that the client uses its base_url."
+                )
 
     @property
     def replies_left(self) -> int:
@@ -163,8 +176,9 @@ class OpenAIStub:
             await exchange.send_json(400, _error_body(400, "The request body is not JSON."))
             return
         received = StubRequest(request.method, request.path, request.headers, body)
-        with self._lock:
+        with self._arrived:
             self._requests.append(received)
+            self._arrived.notify_all()
         try:
             reply = self._script.next(received)
         except Exception as error:  # noqa: BLE001  (a script's fault must reach the test)
@@ -237,9 +251,9 @@ async def _send_failure(failure: Failure, request: StubRequest, exchange: HttpEx
         record = {"type": "error", "code": "server_error", "message": failure.message}
         event = ("error", json.dumps({**record, "param": None, "sequence_number": 0}))
     else:
-        record = {"type": failure.event, "sequence_number": 0}
         whole = response.model_dump(mode="json", exclude_unset=True, warnings=False)
-        event = (failure.event, json.dumps({**record, "response": whole}))
+        failed = {"type": failure.event, "sequence_number": 0, "response": whole}
+        event = (failure.event, json.dumps(failed))
     await _stream([[event]], exchange)
     await exchange.end_events()
 

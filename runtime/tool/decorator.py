@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
-from runtime.awaitable import MaybeAwaitable
-from runtime.run_context import RunContextWrapper
 from runtime.tool.calling import FailureHandling, FunctionCalling, default_tool_error_function
-from runtime.tool.definition import FunctionTool, ToolErrorFunction, ToolTimeoutBehavior
+from runtime.tool.definition import FunctionTool, IsEnabled, ToolErrorFunction, ToolTimeoutBehavior
 from runtime.tool.docstring import DocstringStyle
 from runtime.tool.schema import function_schema
-
-if TYPE_CHECKING:
-    from runtime.agent import AgentBase
 
 ToolFunction: TypeAlias = Callable[..., Any]
 
@@ -31,8 +26,7 @@ def function_tool(
     use_docstring_info: bool = True,
     failure_error_function: ToolErrorFunction | None = default_tool_error_function,
     strict_mode: bool = True,
-    is_enabled: bool
-    | Callable[[RunContextWrapper[Any], AgentBase[Any]], MaybeAwaitable[bool]] = True,
+    is_enabled: IsEnabled = True,
     timeout: float | None = None,
     timeout_behavior: ToolTimeoutBehavior = "error_as_result",
     timeout_error_function: ToolErrorFunction | None = None,
@@ -48,8 +42,7 @@ def function_tool(  # noqa: PLR0913
     use_docstring_info: bool = True,
     failure_error_function: ToolErrorFunction | None = default_tool_error_function,
     strict_mode: bool = True,
-    is_enabled: bool
-    | Callable[[RunContextWrapper[Any], AgentBase[Any]], MaybeAwaitable[bool]] = True,
+    is_enabled: IsEnabled = True,
     timeout: float | None = None,
     timeout_behavior: ToolTimeoutBehavior = "error_as_result",
     timeout_error_function: ToolErrorFunction | None = None,
@@ -79,12 +72,12 @@ def function_tool(  # noqa: PLR0913
 
     def make(function: ToolFunction) -> FunctionTool:
         schema = function_schema(
-            func=function,
-            docstring_style=docstring_style,
-            name_override=name_override,
-            description_override=description_override,
-            use_docstring_info=use_docstring_info,
-            strict_json_schema=strict_mode,
+            function,
+            docstring_style,
+            name_override,
+            description_override,
+            use_docstring_info,
+            strict_mode,
         )
         return FunctionTool(
             name=schema.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from runtime.awaitable import MaybeAwaitable
 from runtime.exceptions import UserError
@@ -13,9 +13,11 @@ from runtime.run_context import RunContextWrapper
 from runtime.strict_schema import ensure_strict_json_schema
 from runtime.tool_context import ToolContext
 
-if TYPE_CHECKING:
-    from runtime.agent import AgentBase
-    from runtime.items import RunItem
+IsEnabled: TypeAlias = bool | Callable[[RunContextWrapper[Any], Any], MaybeAwaitable[bool]]
+"""Whether the model sees a tool: a constant, or a function of the run's context and the agent.
+
+The agent is `Any` here because agents are made of tools; naming it would close a circle.
+"""
 
 ToolErrorFunction: TypeAlias = Callable[[RunContextWrapper[Any], Exception], MaybeAwaitable[str]]
 """Turns the error of a tool into what the model is told."""
@@ -49,10 +51,8 @@ class FunctionTool:
     strict_json_schema: bool = True
     """Whether the schema is strict, which binds the model to it."""
 
-    is_enabled: bool | Callable[[RunContextWrapper[Any], AgentBase[Any]], MaybeAwaitable[bool]] = (
-        True
-    )
-    """Whether the model sees the tool at all; asked anew every turn."""
+    is_enabled: IsEnabled = True
+    """Whether the model sees the tool at all; a function is asked anew every turn."""
 
     timeout_seconds: float | None = None
     """How long a call may take; `None` for as long as it likes."""
@@ -98,5 +98,5 @@ class FunctionToolResult:
     tool: FunctionTool
     output: Any
     """What the tool returned."""
-    run_item: RunItem
-    """The item of the run that holds the output."""
+    run_item: Any
+    """The `RunItem` that holds the output."""

@@ -4,6 +4,7 @@ import { memo } from "../app/memo.ts";
 import type { TraceJson } from "../api/types.ts";
 import { second, serverNow } from "../app/clock.ts";
 import { Icon, StatusIcon } from "../app/icons.tsx";
+import { go } from "../app/router.ts";
 import { traceUrl } from "../app/url.ts";
 import { absolute, count, duration, exact, oneLine, plural, relative } from "../format.ts";
 import { durationShare } from "./merge.ts";
@@ -80,6 +81,15 @@ function tokensTitle(trace: TraceJson): string {
   ].join("\n");
 }
 
+/** The whole row opens its trace, the way a link would; links inside it go their own way. */
+function openRow(event: MouseEvent, traceId: string): void {
+  if ((event.target as Element).closest("a, button")) return;
+  if (String(getSelection() ?? "") !== "") return;
+  const apart = event.button === 1 || event.ctrlKey || event.metaKey;
+  if (apart) window.open(traceUrl(traceId), "_blank", "noopener");
+  else if (event.button === 0) go({ page: "trace", traceId, span: null, tab: null, zoom: null });
+}
+
 function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }: Props) {
   return (
     <div
@@ -93,6 +103,8 @@ function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }:
       data-status={trace.status}
       style={{ top: `${index * rowHeight}px` }}
       onPointerDown={() => onSelect(trace.trace_id)}
+      onClick={(event) => openRow(event, trace.trace_id)}
+      onAuxClick={(event) => openRow(event, trace.trace_id)}
     >
       <span role="gridcell" class="c-status" title={trace.status} data-testid="status">
         <StatusIcon status={trace.status} />

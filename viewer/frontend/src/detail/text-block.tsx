@@ -1,0 +1,34 @@
+/** A text of any length: folded after 40 lines, shown in steps, copied whole. */
+
+import { useSignal } from "@preact/signals";
+import { CopyButton } from "../app/parts.tsx";
+import { bytes, exact } from "../format.ts";
+import { fold } from "./text.ts";
+
+interface Props {
+  text: string;
+  /** Prose wraps in the page's font; code keeps its columns. */
+  prose?: boolean;
+  copy?: boolean;
+}
+
+export function TextBlock({ text, prose = false, copy = true }: Props) {
+  const steps = useSignal(0);
+  const part = fold(text, steps.value);
+  return (
+    <div class={prose ? "text prose" : "text code-text"}>
+      <pre>{part.shown}</pre>
+      {copy && <CopyButton text={text} label="Copy the text" />}
+      {part.folded && (
+        <button type="button" class="unfold" onClick={() => (steps.value += 1)}>
+          Show more · {exact(part.lines)} lines, {bytes(part.size)}
+        </button>
+      )}
+      {!part.folded && steps.value > 0 && (
+        <button type="button" class="unfold" onClick={() => (steps.value = 0)}>
+          Show less
+        </button>
+      )}
+    </div>
+  );
+}
