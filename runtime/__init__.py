@@ -9,6 +9,8 @@
 What is in `__all__` is the promise; modules under it may change.
 """
 
+from openai import AsyncOpenAI
+
 from runtime.agent import (
     Agent,
     AgentBase,
@@ -196,6 +198,7 @@ __all__ = [
     "AgentToolStreamEvent",
     "AgentUpdatedStreamEvent",
     "AgentsException",
+    "AsyncOpenAI",
     "CallModelData",
     "CallModelInputFilter",
     "CustomSpanData",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 from openai.types.responses import Response
@@ -34,7 +35,7 @@ async def ask_model(state: State, request: Request, emit: Emit) -> ModelResponse
     agent = state.agent
     await state.hooks.llm_start(agent, request.instructions, request.input)
     with instrument.model_call(state.recording, request.model, _described(state, request)) as call:
-        async with _limited(state, agent.name):
+        async with _limited(state):
             if state.streamed:
                 response = await _stream(state, request, emit, call)
             else:
@@ -86,26 +87,21 @@ def _tracing(recording: instrument.Recording) -> ModelTracing:
     return ModelTracing.ENABLED if recording.content else ModelTracing.ENABLED_WITHOUT_DATA
 
 
-class _limited:
-    """Bounds a model call by `RunConfig.model_timeout`."""
-
-    def __init__(self, state: State, agent_name: str) -> None:
-        self._seconds = state.config.model_timeout
-        self._agent_name = agent_name
-        self._limit = asyncio.timeout(self._seconds)
-
-    async def __aenter__(self) -> None:
-        await self._limit.__aenter__()
-
-    async def __aexit__(self, *exc_info: Any) -> None:
-        try:
-            await self._limit.__aexit__(*exc_info)
-        except TimeoutError as error:
-            raise ModelBehaviorError(
-                f"The model of agent {self._agent_name!r} did not answer within {self._seconds:g} "
-                "seconds. RunConfig.model_timeout ends a model call that takes longer. Raise it, "
-                "or ask the provider why it is slow."
-            ) from error
+@asynccontextmanager
+async def _limited(state: State) -> AsyncIterator[None]:
+    """Bound a model call by `RunConfig.model_timeout`."""
+    seconds = state.config.model_timeout
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise  # the model's own
+        raise ModelBehaviorError(
+            f"The model of agent {state.agent.name!r} did not answer within {seconds:g} seconds. "
+            "RunConfig.model_timeout ends a model call that takes longer. Raise it, or ask the "
+            "provider why it is slow."
+        ) from error
 
 
 async def _stream(

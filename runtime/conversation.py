@@ -58,7 +58,8 @@ async def with_history(
     """
     if session is None:
         return given if isinstance(given, str) else ItemHelpers.input_to_new_input_list(given)
-    history = await session.get_items()
+    # A session still being written may answer None; that is an empty history.
+    history = await session.get_items() or []
     new = ItemHelpers.input_to_new_input_list(given)
     if callback is None:
         return [*history, *new]

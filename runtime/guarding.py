@@ -33,8 +33,10 @@ async def guard_input(state: State, work: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         work.close()
         raise
-    beside = _check_input(state, [g for g in guardrails if g.run_in_parallel])
-    both: list[Coroutine[Any, Any, Any]] = [work, beside]
+    beside = [g for g in guardrails if g.run_in_parallel]
+    if not beside:
+        return await work
+    both: list[Coroutine[Any, Any, Any]] = [work, _check_input(state, beside)]
     result: T = (await together(both))[0]
     return result
 
@@ -55,6 +57,7 @@ async def _check_input(state: State, guardrails: list[InputGuardrail[Any]]) -> N
 
 async def _input_check(state: State, guardrail: InputGuardrail[Any]) -> None:
     with instrument.guardrail(state.recording, guardrail.get_name()) as record:
+        _refuse_uncallable(guardrail)
         result = await guardrail.run(state.agent, state.input, state.context)
         _refuse_other(result.output, guardrail.get_name())
         record.found(result.output)
@@ -65,6 +68,7 @@ async def _input_check(state: State, guardrail: InputGuardrail[Any]) -> None:
 
 async def _output_check(state: State, guardrail: OutputGuardrail[Any], output: Any) -> None:
     with instrument.guardrail(state.recording, guardrail.get_name()) as record:
+        _refuse_uncallable(guardrail)
         result = await guardrail.run(state.context, state.agent, output)
         _refuse_other(result.output, guardrail.get_name())
         record.found(result.output)
@@ -78,4 +82,13 @@ def _refuse_other(output: Any, name: str) -> None:
         raise UserError(
             f"Guardrail {name!r} returned a {type(output).__name__!r}. A guardrail must return a "
             "GuardrailFunctionOutput, which says whether it trips; return one."
+        )
+
+
+def _refuse_uncallable(guardrail: InputGuardrail[Any] | OutputGuardrail[Any]) -> None:
+    if not callable(guardrail.guardrail_function):
+        raise UserError(
+            f"The guardrail function is {guardrail.guardrail_function!r}, which cannot be called. "
+            f"{type(guardrail).__name__} needs a function that returns a GuardrailFunctionOutput; "
+            "pass one as guardrail_function=."
         )

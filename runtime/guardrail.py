@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 
 from runtime.awaitable import MaybeAwaitable, settle
-from runtime.exceptions import UserError
 from runtime.items import TResponseInputItem
 from runtime.run_context import RunContextWrapper, TContext
 
@@ -70,7 +69,6 @@ class InputGuardrail(Generic[TContext]):
         context: RunContextWrapper[TContext],
     ) -> InputGuardrailResult:
         """Check `input` and return what was found."""
-        _check_callable(self)
         output = await settle(self.guardrail_function(context, agent, input))
         return InputGuardrailResult(guardrail=self, output=output)
 
@@ -92,7 +90,6 @@ class OutputGuardrail(Generic[TContext]):
         self, context: RunContextWrapper[TContext], agent: Agent[Any], agent_output: Any
     ) -> OutputGuardrailResult:
         """Check `agent_output` and return what was found."""
-        _check_callable(self)
         output = await settle(self.guardrail_function(context, agent, agent_output))
         return OutputGuardrailResult(
             guardrail=self, agent_output=agent_output, agent=agent, output=output
@@ -162,12 +159,3 @@ def output_guardrail(
 
 def _function_name(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _check_callable(guardrail: InputGuardrail[Any] | OutputGuardrail[Any]) -> None:
-    if not callable(guardrail.guardrail_function):
-        raise UserError(
-            f"The guardrail function is {guardrail.guardrail_function!r}, which cannot be called. "
-            f"{type(guardrail).__name__} needs a function that returns a GuardrailFunctionOutput; "
-            "pass one as guardrail_function=."
-        )

@@ -81,8 +81,10 @@ async def filter_history(
             f"{type(filtered).__name__!r}. It must return HandoffInputData; return data.clone(…)."
         )
     history = filtered.input_history
-    state.input = history if isinstance(history, str) else list(history)
-    state.items = [*filtered.pre_handoff_items, *filtered.new_items]
+    state.rewrite(
+        history if isinstance(history, str) else list(history),
+        [*filtered.pre_handoff_items, *filtered.new_items],
+    )
 
 
 def _not_this_one(source: Agent[Any], run: HandoffRun) -> ToolCallOutputItem:

@@ -55,7 +55,8 @@ async def drive(state: State, emit: Emit) -> None:
     All verbs share this coroutine; they differ in what `emit` does with the events.
     """
     given = state.input
-    state.input = await with_history(state.session, given, state.config.session_input_callback)
+    callback = state.config.session_input_callback
+    state.rewrite(await with_history(state.session, given, callback), [])
     state.unsent = ItemHelpers.input_to_new_input_list(given)
     state.unsaved = list(state.unsent)
     step = Step.AGAIN
@@ -125,6 +126,7 @@ async def _produce(
     for item in items:
         state.items.append(item)
         sent = item.to_input_item()
+        state.history.append(sent)
         state.unsaved.append(sent)
         if answers_calls:
             state.unsent.append(sent)

@@ -51,8 +51,8 @@ class ModelRetrySettings:
 class ModelSettings:
     """Settings of a model call; `None` leaves the choice to the provider.
 
-    Not every model knows every setting: what a model does not know it refuses itself, with its
-    own error. Settings are sent as they are, and never silently dropped.
+    Not every model knows every setting: what a model does not know it refuses with its own error.
+    Settings are sent as they are; those marked for one API are not sent to the other.
     """
 
     temperature: float | None = None
@@ -75,7 +75,8 @@ class ModelSettings:
     store: bool | None = None
     """Whether the provider keeps the response for later retrieval."""
     include_usage: bool | None = None
-    """Chat Completions only: whether a stream ends with a chunk of usage numbers."""
+    """Chat Completions only: whether a stream reports usage at its end. It is asked to unless this
+    is False, which servers that do not know the question need."""
     response_include: list[ResponseIncludable | str] | None = None
     """Responses API only: further output to include, such as `reasoning.encrypted_content`."""
     top_logprobs: int | None = None
@@ -83,7 +84,7 @@ class ModelSettings:
     extra_body: Body | None = None
     extra_headers: Headers | None = None
     extra_args: dict[str, Any] | None = None
-    """Further arguments of the client's `create` call, for what has no name here."""
+    """Further arguments of the client's `create` call; they win over settings of the same name."""
     retry: ModelRetrySettings | None = None
 
     def resolve(self, override: ModelSettings | None) -> ModelSettings:

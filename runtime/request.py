@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
@@ -108,7 +109,9 @@ def _settings(state: State) -> ModelSettings:
 async def _filtered(state: State, sent: ModelInputData) -> ModelInputData:
     call_filter = state.config.call_model_input_filter
     assert call_filter is not None
-    data = CallModelData(model_data=sent, agent=state.agent, context=state.context.context)
+    # A copy all the way down: what the filter changes must not change the run's own history.
+    copied = ModelInputData(input=copy.deepcopy(sent.input), instructions=sent.instructions)
+    data = CallModelData(model_data=copied, agent=state.agent, context=state.context.context)
     result = await settle(call_filter(data))
     if not isinstance(result, ModelInputData):
         raise UserError(

@@ -95,14 +95,17 @@ class RunConfig:
 
     trace_metadata: dict[str, Any] | None = None
     session_input_callback: SessionInputCallback | None = None
-    """Gets the session's items and the new ones; returns the input. Default: one, then the other."""
+    """Gets the session's items and the new ones, returns the input; by default these in a row."""
 
     call_model_input_filter: CallModelInputFilter | None = None
     """Has the last word on what is sent to the model."""
 
     tracing: TracingOptions | None = None
     model_timeout: float | None = None
-    """Seconds that one model call may take before the run fails; None waits for the model's own."""
+    """Seconds that one model call may take before the run fails; None sets no limit of ours.
+
+    Of a streamed call the whole stream counts, and so does the time its reader takes.
+    """
 
     def recording(self) -> instrument.Recording:
         """Return what the tracer must know of these settings."""

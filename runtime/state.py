@@ -43,7 +43,10 @@ class State:
 
     turn: int = 0
     items: list[RunItem] = field(default_factory=list)
-    """What the run has produced and the model sees."""
+    """What the run has produced."""
+
+    history: list[TResponseInputItem] = field(default_factory=list)
+    """What the model sees: the input, then the items, each made ready once."""
 
     unsent: list[TResponseInputItem] = field(default_factory=list)
     """What the provider does not know yet, where it keeps the conversation."""
@@ -77,10 +80,14 @@ class State:
 
     def model_input(self) -> list[TResponseInputItem]:
         """Return, as a list of its own, what the next model call must be sent."""
-        if self.chain.kept_by_provider:
-            return list(self.unsent)
-        given = ItemHelpers.input_to_new_input_list(self.input)
-        return given + [item.to_input_item() for item in self.items]
+        return list(self.unsent if self.chain.kept_by_provider else self.history)
+
+    def rewrite(self, given: str | list[TResponseInputItem], items: list[RunItem]) -> None:
+        """Let the run look as if it had begun with `given` and produced `items`."""
+        self.input = given
+        self.items = items
+        self.history = ItemHelpers.input_to_new_input_list(given)
+        self.history.extend(item.to_input_item() for item in items)
 
     def add_tool_use(self) -> None:
         """Note that the agent at work has called a tool."""

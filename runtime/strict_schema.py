@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from runtime.exceptions import UserError
@@ -27,7 +28,8 @@ def ensure_strict_json_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 class _Strictness:
     def __init__(self, root: dict[str, Any]) -> None:
-        self.root = root
+        # References are read from here, as the schema itself changes on the way.
+        self.root = copy.deepcopy(root)
         self.nodes = 0
 
     def apply(self, schema: Any, path: tuple[str, ...]) -> dict[str, Any]:
@@ -107,7 +109,7 @@ class _Strictness:
                 f"The JSON schema refers to {reference!r} at {_where(path)}, which is not in it. "
                 "References must lead to a part of the same schema, as in '#/$defs/Name'."
             )
-        return dict(target)
+        return copy.deepcopy(target)
 
 
 def _where(path: tuple[str, ...]) -> str:

@@ -11,7 +11,6 @@ from runtime.run_context import RunContextWrapper, TContext
 
 if TYPE_CHECKING:
     from runtime.agent import AgentBase
-    from runtime.run_config import RunConfig
 
 
 @dataclass(eq=False, kw_only=True)
@@ -26,7 +25,8 @@ class ToolContext(RunContextWrapper[TContext]):
     tool_arguments: str
     tool_call: ResponseFunctionToolCall | None = None
     agent: AgentBase[Any] | None = None
-    run_config: RunConfig | None = None
+    run_config: Any = None
+    """The `RunConfig` of the run; agents used as tools take it over."""
 
     @classmethod
     def from_agent_context(
@@ -35,7 +35,7 @@ class ToolContext(RunContextWrapper[TContext]):
         tool_call_id: str,
         tool_call: ResponseFunctionToolCall | None = None,
         agent: AgentBase[Any] | None = None,
-        run_config: RunConfig | None = None,
+        run_config: Any = None,
     ) -> ToolContext[TContext]:
         """Return the context for `tool_call`, sharing the run's context object and usage."""
         return cls(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 from openai.types.responses.response_function_call_output_item_list_param import (
     ResponseFunctionCallOutputItemListParam,
@@ -75,10 +75,12 @@ def _part(value: Any) -> ResponseFunctionCallOutputItemParam | None:
         case ToolOutputText():
             return {"type": "input_text", "text": value.text}
         case ToolOutputImage():
-            fields = value.model_dump(exclude={"type"}, exclude_none=True)
-            return {"type": "input_image", **fields}
+            return cast(ResponseFunctionCallOutputItemParam, _fields("input_image", value))
         case ToolOutputFileContent():
-            fields = value.model_dump(exclude={"type"}, exclude_none=True)
-            return {"type": "input_file", **fields}
+            return cast(ResponseFunctionCallOutputItemParam, _fields("input_file", value))
         case _:
             return None
+
+
+def _fields(type: str, value: BaseModel) -> dict[str, Any]:
+    return {"type": type, **value.model_dump(exclude={"type"}, exclude_none=True)}

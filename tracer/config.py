@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +59,12 @@ class Settings:
         Raises:
             ConfigError: If a variable has a value that is none of those allowed.
         """
-        home = Path(environ.get("FLIGHTLOG_HOME") or _user_data_folder(environ)).expanduser()
+        folder = environ.get("FLIGHTLOG_HOME")
+        home = _path("FLIGHTLOG_HOME", folder) if folder else _user_data_folder(environ)
         store = environ.get("FLIGHTLOG_STORE")
         return cls(
             home=home,
-            store=Path(store).expanduser() if store else home / "traces.duckdb",
+            store=_path("FLIGHTLOG_STORE", store) if store else home / "traces.duckdb",
             exporters=_names(environ.get("FLIGHTLOG_EXPORTERS", "duckdb")),
             disabled=_flag(environ, "FLIGHTLOG_DISABLED")
             or _flag(environ, "OPENAI_AGENTS_DISABLE_TRACING"),
@@ -87,6 +89,21 @@ def settings() -> Settings:
     return Settings.from_env(os.environ)
 
 
+def usable_settings() -> tuple[Settings, list[ConfigError]]:
+    """The settings, with the default of each variable that cannot be followed; and what is wrong.
+
+    For whoever must go on: one mistake in the environment must not void the rest of it.
+    """
+    environ = dict(os.environ)
+    errors: list[ConfigError] = []
+    while True:
+        try:
+            return Settings.from_env(environ), errors
+        except ConfigError as error:
+            errors.append(error)
+            del environ[error.variable or ""]
+
+
 def child_environ(**changes: str) -> dict[str, str]:
     """A copy of the environment for a child process, with changes."""
     return {**os.environ, **changes}
@@ -103,7 +120,8 @@ def _flag(environ: Mapping[str, str], name: str, *, default: bool = False) -> bo
         return False
     raise ConfigError(
         f"{name} is {text!r}. It takes 1, true, yes or on, and 0, false, no or off. "
-        f"Set it to one of them, or unset it."
+        f"Set it to one of them, or unset it.",
+        variable=name,
     )
 
 
@@ -113,7 +131,8 @@ def _sync(text: str) -> Sync:
         return cast(Sync, value)
     raise ConfigError(
         f"FLIGHTLOG_SYNC is {text!r}. It takes batch (sync twice a second), write (sync every "
-        f"record) or off. Set it to one of them, or unset it."
+        f"record) or off. Set it to one of them, or unset it.",
+        variable="FLIGHTLOG_SYNC",
     )
 
 
@@ -124,12 +143,31 @@ def _names(text: str) -> tuple[str, ...]:
 def _user_state_folder(environ: Mapping[str, str]) -> Path:
     if sys.platform in ("darwin", "win32"):
         return _user_data_folder(environ) / "state"
-    return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "flightlog"
+    return Path(environ.get("XDG_STATE_HOME") or _home_folder() / ".local/state") / "flightlog"
+
+
+def _path(name: str, text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{name} is {text!r}, and the home folder of that user is not known. It takes a path. "
+            f"Write it out in full.",
+            variable=name,
+        ) from error
 
 
 def _user_data_folder(environ: Mapping[str, str]) -> Path:
+    home = _home_folder()
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "flightlog"
+        return home / "Library" / "Application Support" / "flightlog"
     if sys.platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "flightlog"
-    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "flightlog"
+        return Path(environ.get("LOCALAPPDATA") or home / "AppData/Local") / "flightlog"
+    return Path(environ.get("XDG_DATA_HOME") or home / ".local/share") / "flightlog"
+
+
+def _home_folder() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a container whose user has no entry in passwd, and no HOME
+        return Path(tempfile.gettempdir())

@@ -47,10 +47,7 @@ def current() -> Any:
     node = _current.get()
     if node is None or not getattr(node, "ended", False):
         return node
-    me = _who()
-    while node is not None and getattr(node, "ended", False) and node.owner == me:
-        node = node.previous
-    return node
+    return _passed_over(node)
 
 
 def enter(node: Node) -> None:
@@ -64,10 +61,14 @@ def leave(node: Node) -> None:
     """Put back what was current before a node, if the node is current here."""
     if _current.get() is not node:
         return
-    previous = node.previous
-    while previous is not None and getattr(previous, "ended", False) and previous.owner == _who():
-        previous = previous.previous
+    previous = _passed_over(node.previous)
     _current.set(previous)
+    if node.owner == _who():
+        # A task started inside may hold the node for ever. It must not hold all that ended
+        # before, or a program whose tasks start each other would keep every span it ever had.
+        while previous is not None and getattr(previous, "ended", False):
+            previous = previous.previous
+        node.previous = previous
 
 
 def put(node: Any) -> Token[Any]:
@@ -81,6 +82,16 @@ def undo(token: Token[Any]) -> None:
         _current.reset(token)
     except ValueError:
         return
+
+
+def _passed_over(node: Node | None) -> Node | None:
+    """The nearest node, this one included, that has not ended in the task that asks."""
+    if node is None or not getattr(node, "ended", False):
+        return node
+    me = _who()
+    while node is not None and getattr(node, "ended", False) and node.owner == me:
+        node = node.previous
+    return node
 
 
 def _who() -> Owner:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set, ValuesView
 from typing import Any
 
 import orjson
 
 _OPTIONS = orjson.OPT_NON_STR_KEYS
-_DEPTH = 64
+_DEPTH = 128
 _INT64 = range(-(2**63), 2**64)
+_WRITABLE = 10**4000
 
 
 def encode(value: Any) -> bytes:
@@ -48,18 +49,23 @@ def plain(value: Any) -> Any:
 def as_text(value: Any) -> str:
     """A string as it is, anything else as JSON text: how attributes are kept."""
     if type(value) is str:
-        return value.encode("utf-8", "replace").decode()
+        return _utf8(value)
     return encode(value).decode()
+
+
+def describe(value: Any) -> str:
+    """`str(value)`, or a placeholder where that raises."""
+    try:
+        return _utf8(str(value))
+    except Exception:  # noqa: BLE001
+        return f"<unprintable {type(value).__name__}>"
 
 
 def _known(value: Any) -> Any:
     """One step from an object that orjson does not know towards one that it does."""
-    dump = getattr(value, "model_dump", None)  # pydantic, without importing it
-    if callable(dump) and not isinstance(value, type):
-        try:
-            return dump(mode="json", exclude_unset=True, warnings=False)
-        except Exception:  # noqa: BLE001
-            return dump(mode="python", exclude_unset=True, warnings=False)
+    kind = type(value)
+    if callable(getattr(kind, "model_dump", None)):  # pydantic, without importing it
+        return _dumped(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, Mapping):
@@ -70,19 +76,30 @@ def _known(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, Sequence | Set | ValuesView):
         return list(value)
     return describe(value)
 
 
+def _dumped(model: Any) -> Any:
+    # What a server did not send is unset in openai's models, and dumping it would record an
+    # answer that was never given. In a user's own model a default is part of the value.
+    sent_only = type(model).__module__.partition(".")[0] == "openai"
+    try:
+        return model.model_dump(mode="json", exclude_unset=sent_only, warnings=False)
+    except Exception:  # noqa: BLE001
+        return model.model_dump(mode="python", exclude_unset=sent_only, warnings=False)
+
+
 def _plain(value: Any, depth: int, above: frozenset[int]) -> Any:
-    if value is None or isinstance(value, bool | str | int | float):
-        return _scalar(value)
+    """The value made of plain types only; `above` are the ids of what it is nested in."""
     if id(value) in above:
         return "<cycle>"
     if depth == 0:
         return "<too deep>"
     try:
+        if value is None or isinstance(value, bool | str | int | float):
+            return _scalar(value)
         return _compound(value, depth - 1, above | {id(value)})
     except Exception:  # noqa: BLE001 (a property, an iterator or a dump that raises)
         return describe(value)
@@ -90,24 +107,30 @@ def _plain(value: Any, depth: int, above: frozenset[int]) -> Any:
 
 def _scalar(value: bool | str | int | float | None) -> Any:
     if isinstance(value, str):
-        return str.__str__(value).encode("utf-8", "replace").decode()
+        return _utf8(value)
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return int(value) if int(value) in _INT64 else str(int(value))
+        number = int(value)
+        if number in _INT64:
+            return number
+        # Python refuses to write out so many decimal digits, but not hexadecimal ones.
+        return str(number) if abs(number) < _WRITABLE else hex(number)
     return float(value) if math.isfinite(value) else None
 
 
 def _compound(value: Any, depth: int, above: frozenset[int]) -> Any:
     if isinstance(value, Mapping):
         return {_key(key): _plain(item, depth, above) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _known(value)
+    if isinstance(value, Sequence | Set | ValuesView):
         return [_plain(item, depth, above) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
         return {name: _plain(getattr(value, name, None), depth, above) for name in names}
     known = _native(value)
-    return known if isinstance(known, str) else _plain(known, depth, above)
+    return _utf8(known) if isinstance(known, str) else _plain(known, depth, above)
 
 
 def _native(value: Any) -> Any:
@@ -119,13 +142,19 @@ def _native(value: Any) -> Any:
 
 
 def _key(key: Any) -> str:
-    text = key if isinstance(key, str) else describe(key)
-    return text.encode("utf-8", "replace").decode()
-
-
-def describe(value: Any) -> str:
-    """`str(value)`, or a placeholder where that raises."""
+    """A key as orjson would write it."""
+    if isinstance(key, str):
+        return _utf8(key)
     try:
-        return str(value).encode("utf-8", "replace").decode()
-    except Exception:  # noqa: BLE001
-        return f"<unprintable {type(value).__name__}>"
+        written = next(iter(orjson.loads(orjson.dumps({key: None}, option=_OPTIONS))))
+        return str(written)
+    except Exception:  # noqa: BLE001 (a key that only Python knows)
+        return describe(key)
+
+
+def _utf8(text: str) -> str:
+    """The text with surrogate pairs joined and lone surrogates replaced: what UTF-8 can hold."""
+    try:
+        return str.encode(text).decode()
+    except UnicodeEncodeError:
+        return str.encode(text, "utf-16", "surrogatepass").decode("utf-16", "replace")

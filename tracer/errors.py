@@ -10,7 +10,15 @@ from __future__ import annotations
 
 
 class ConfigError(Exception):
-    """A setting that cannot be followed; the text says which, why, and what to do."""
+    """A setting that cannot be followed; the text says which, why, and what to do.
+
+    Attributes:
+        variable: The environment variable at fault, where it is one.
+    """
+
+    def __init__(self, message: str, *, variable: str | None = None) -> None:
+        super().__init__(message)
+        self.variable = variable
 
 
 class MissingExtra(ConfigError):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tracer.forking import anew_in_child
 from tracer.logger import logger
 from tracer.losses import losses
 from tracer.processor_interface import TracingProcessor
@@ -21,9 +22,14 @@ class Fanout:
     """
 
     def __init__(self, processors: Iterable[TracingProcessor] = ()) -> None:
-        self._lock = threading.Lock()
+        self.make_anew()
         self._logged: set[tuple[int, str]] = set()
         self.processors: tuple[TracingProcessor, ...] = tuple(processors)
+        anew_in_child(self)
+
+    def make_anew(self) -> None:
+        """A lock of its own for a forked child."""
+        self._lock = threading.RLock()
 
     def add(self, processor: TracingProcessor) -> None:
         """Add a processor at the end."""

@@ -12,9 +12,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tracer.forking import anew_in_child
 from tracer.logger import logger
 
 _QUIET_SECONDS = 60.0
+# Beyond so many, losses of further traces are counted without naming the trace.
+_MOST_COUNTERS = 10_000
 
 
 class Loss(NamedTuple):
@@ -29,16 +32,18 @@ class Losses:
     """Counters of lost items; safe in any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[Loss] = Counter()
-        self._warned: dict[str, float] = {}
+        self.reset()
+        anew_in_child(self)
 
     def count(
         self, exporter: str, reason: str, items: int = 1, *, trace_id: str | None = None
     ) -> None:
         """Add lost items to a counter."""
+        loss = Loss(exporter, reason, trace_id)
         with self._lock:
-            self._counts[Loss(exporter, reason, trace_id)] += items
+            if len(self._counts) >= _MOST_COUNTERS and loss not in self._counts:
+                loss = Loss(exporter, reason)
+            self._counts[loss] += items
 
     def totals(self) -> Mapping[Loss, int]:
         """All counters as they stand."""
@@ -62,9 +67,14 @@ class Losses:
 
     def reset(self) -> None:
         """Forget everything; a forked child starts with this, as do tests."""
-        self._lock = threading.Lock()
-        self._counts = Counter()
-        self._warned = {}
+        # Re-entrant, since a signal handler may record while this thread is counting.
+        self._lock = threading.RLock()
+        self._counts: Counter[Loss] = Counter()
+        self._warned: dict[str, float] = {}
+
+    def make_anew(self) -> None:
+        """Forget what the parent counted: it is the parent's to show."""
+        self.reset()
 
 
 losses = Losses()

@@ -7,6 +7,7 @@ parties come in by this one door, and none is imported before it is named.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
 from tracer.errors import ConfigError, MissingExtra
@@ -34,7 +35,7 @@ def load(name: str) -> TracingProcessor:
     )
 
 
-def _factory(name: str):  # type: ignore[no-untyped-def]  # what an entry point is, is not known
+def _factory(name: str) -> Callable[[], object]:
     known = {point.name: point for point in entry_points(group=GROUP)}
     point = known.get(name)
     if point is None:
@@ -45,9 +46,10 @@ def _factory(name: str):  # type: ignore[no-untyped-def]  # what an entry point 
     return _loaded(point)
 
 
-def _loaded(point: EntryPoint):  # type: ignore[no-untyped-def]
+def _loaded(point: EntryPoint) -> Callable[[], object]:
     try:
-        return point.load()
+        factory: Callable[[], object] = point.load()
+        return factory
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == point.module.split(".")[0]:
             raise

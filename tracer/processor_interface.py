@@ -58,4 +58,7 @@ class TracingExporter(abc.ABC):
         """Export items: traces as they started, spans as they ended. Raises to report failure."""
 
     def close(self) -> None:  # noqa: B027
-        """Let go of connections; called once, after the last `export`."""
+        """Let go of connections; called when the processor shuts down.
+
+        Processors may be used again after that, so an `export` that follows connects anew.
+        """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import atexit
+import sys
 import threading
 import time
 import weakref
 from collections import deque
 from typing import Any
 
+from tracer.forking import anew_in_child
 from tracer.losses import losses
 from tracer.processor_interface import TracingExporter, TracingProcessor
 from tracer.snapshot import FrozenSpan, FrozenTrace
@@ -21,12 +23,28 @@ EXIT_SECONDS = 5.0
 _alive: weakref.WeakSet[BatchTraceProcessor] = weakref.WeakSet()
 
 
+class _Worker:
+    """One life of the worker thread: from the first item to a shutdown."""
+
+    __slots__ = ("abandoned", "in_hand", "stopping", "thread")
+
+    def __init__(self) -> None:
+        self.thread: threading.Thread | None = None
+        self.stopping = False
+        self.abandoned = False
+        self.in_hand = 0
+
+    @property
+    def running(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
+
+
 class BatchTraceProcessor(TracingProcessor):
     """Queues frozen items, bounded by count and by bytes, and exports them on a thread of its own.
 
     The thread starts with the first item, waits on a condition, and is made anew after a fork.
     A full queue drops the newest item and counts it. Traces are exported as they start, spans as
-    they end.
+    they end. What waits when the program ends is delivered then, within five seconds in all.
 
     Args:
         exporter: Where batches go.
@@ -35,7 +53,7 @@ class BatchTraceProcessor(TracingProcessor):
         schedule_delay: Longest wait of an item, in seconds, while the queue is not filling up.
         export_trigger_ratio: Share of the queue that, once waiting, is exported at once.
         max_batch_bytes: Most bytes of JSON in one call of the exporter, and sixteen times that
-            in the queue.
+            in the queue. An item that is larger alone is exported alone.
     """
 
     def __init__(
@@ -54,34 +72,40 @@ class BatchTraceProcessor(TracingProcessor):
         self._delay = schedule_delay
         self._trigger = max(1, int(max_queue_size * export_trigger_ratio))
         self._max_bytes = max_batch_bytes
-        self._closed = False
         self.make_anew()
+        self._open = True
         _alive.add(self)
+        anew_in_child(self)
 
     def make_anew(self) -> None:
         """No thread, nothing queued: the state at first, and in a forked child.
 
-        What waits in the parent at a fork is the parent's to deliver.
+        What waits in the parent at a fork is the parent's to deliver, and so is the closing of an
+        exporter that the child never uses.
         """
         self._queue: deque[FrozenTrace | FrozenSpan] = deque()
         self._bytes = 0
+        self._accepted = 0
+        self._settled = 0
         self._changed = threading.Condition()
-        self._worker: threading.Thread | None = None
+        # A worker that was given up may still hang in the exporter when the next one starts.
+        self._exporting = threading.Lock()
+        self._worker: _Worker | None = None
         self._urgent = False
-        self._exporting = 0
-        self._stop = False
-        self._deadline: float | None = None
+        self._open = False
 
     def on_trace_start(self, trace: Trace) -> None:
         """Queue the trace."""
-        self._put(FrozenTrace(trace))
+        if self._has_room(trace.trace_id):
+            self._put(FrozenTrace(trace))
 
     def on_span_start(self, span: Span[Any]) -> None:
         """Nothing: a span is queued at its end."""
 
     def on_span_end(self, span: Span[Any]) -> None:
         """Queue the span."""
-        self._put(FrozenSpan(span))
+        if self._has_room(span.trace_id):
+            self._put(FrozenSpan(span))
 
     def force_flush(self, timeout: float | None = None) -> bool:
         """Wait until what is queued now has been exported or lost.
@@ -93,127 +117,202 @@ class BatchTraceProcessor(TracingProcessor):
             Whether all was exported or lost within the time.
         """
         with self._changed:
-            self._urgent = True
-            self._changed.notify_all()
-            return self._changed.wait_for(self._idle, timeout)
+            target, worker = self._accepted, self._worker
+            if self._settled >= target:
+                return True
+            if worker is not None and worker.thread is threading.current_thread():
+                return False  # the exporter itself asks, and would wait for itself
+            if worker is None or worker.thread is not None:
+                self._urgent = True
+                self._changed.notify_all()
+                return self._changed.wait_for(lambda: self._settled >= target, timeout)
+        self.shutdown(timeout)  # no thread can be had any more
+        return True
 
     def shutdown(self, timeout: float | None = EXIT_SECONDS) -> None:
         """Export what is queued within `timeout` seconds, count the rest as lost, and stop."""
-        with self._changed:
-            worker, self._stop = self._worker, True
-            self._deadline = None if timeout is None else time.monotonic() + timeout
-            self._changed.notify_all()
-        if worker is not None:
-            worker.join(timeout)
-        with self._changed:
-            left = len(self._queue) + (self._exporting if worker and worker.is_alive() else 0)
-            self._queue.clear()
-            self._bytes = 0
-            self._worker = None
-        if left:
+        worker = self._ask_to_stop()
+        if worker is None or worker.thread is threading.current_thread():
+            return
+        if worker.thread is None:
+            self._work(worker)
+        else:
+            worker.thread.join(timeout)
+        if worker.running and (left := self._give_up(worker)):
             losses.count(self._name, "not delivered before exit", left)
             losses.warn(
                 f"{self._name}:exit",
                 f"{self._name} had not delivered {left} items when its {timeout} s at exit were "
                 f"over. They are lost to it, not to the local store. Call flush_traces() earlier.",
             )
-        if worker is None or not worker.is_alive():
-            self._close()
 
-    def _close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._exporter.close()
+    def _ask_to_stop(self) -> _Worker | None:
+        """The worker that now stops once the queue is empty; None if there is nothing to do."""
+        with self._changed:
+            if self._worker is None and (self._queue or self._open):
+                self._start()
+            worker = self._worker
+            if worker is not None:
+                worker.stopping = True
+                self._changed.notify_all()
+            return worker
 
-    def _idle(self) -> bool:
-        return not self._queue and not self._exporting
+    def _give_up(self, worker: _Worker) -> int:
+        """Leave a worker that hangs in the exporter to itself; how many items that loses."""
+        with self._changed:
+            worker.abandoned = True
+            left = worker.in_hand
+            if self._worker is worker:
+                self._worker = None
+                self._open = False  # it cannot be closed while it hangs
+                left += len(self._queue)
+                self._queue.clear()
+                self._bytes = 0
+                self._settled = self._accepted
+                self._changed.notify_all()
+            return left
+
+    def _has_room(self, trace_id: str) -> bool:
+        """Whether the queue takes one more; asked before the cost of a copy is paid."""
+        if len(self._queue) < self._max_queue:
+            return True
+        self._dropped(trace_id)
+        return False
 
     def _put(self, item: FrozenTrace | FrozenSpan) -> None:
         with self._changed:
-            full = (
-                len(self._queue) >= self._max_queue
-                or self._bytes + item.size > self._max_bytes * 16
+            waiting = len(self._queue)
+            full = waiting >= self._max_queue or (
+                waiting > 0 and self._bytes + item.size > self._max_bytes * 16
             )
             if not full:
                 self._queue.append(item)
                 self._bytes += item.size
-                if self._worker is None:
-                    self._start()
-                if len(self._queue) == 1 or self._due():
+                self._accepted += 1
+                worker = self._worker or self._start()
+                if not waiting or self._due(worker):
                     self._changed.notify_all()
         if full:
-            losses.count(self._name, "queue full", trace_id=item.trace_id)
-            losses.warn(
-                f"{self._name}:full",
-                f"{self._name} cannot keep up: {self._max_queue} items are waiting, and what comes "
-                f"now is dropped and counted. Raise max_queue_size, or look at its destination.",
-            )
+            self._dropped(item.trace_id)
 
-    def _start(self) -> None:
-        self._stop, self._closed, self._deadline = False, False, None
-        worker = threading.Thread(target=self._work, name=f"flightlog-{self._name}", daemon=True)
-        worker.start()
-        self._worker = worker
+    def _dropped(self, trace_id: str) -> None:
+        losses.count(self._name, "queue full", trace_id=trace_id)
+        losses.warn(
+            f"{self._name}:full",
+            f"{self._name} cannot keep up: {len(self._queue)} items are waiting, and what comes "
+            f"now is dropped and counted. Raise max_queue_size, or look at its destination.",
+        )
 
-    def _work(self) -> None:
-        me = threading.current_thread()
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._urgent or self._stop)
-                self._changed.wait_for(self._due, self._delay)
-                if self._worker not in (me, None):
-                    return
-                self._urgent = False
-                stop = self._stop
-            self._drain()
-            if stop:
-                return
+    def _start(self) -> _Worker:
+        self._open = True
+        self._worker = worker = _Worker()
+        _deliver_when_a_child_ends()
+        thread = threading.Thread(
+            target=self._work, args=(worker,), name=f"flightlog-{self._name}", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is shutting down: `shutdown` works in its own thread
+            return worker
+        worker.thread = thread
+        return worker
 
-    def _due(self) -> bool:
+    def _work(self, worker: _Worker) -> None:
+        while self._wait(worker):
+            while batch := self._take(worker):
+                self._export(batch, worker)
+        if not worker.abandoned:
+            self._close()
+
+    def _wait(self, worker: _Worker) -> bool:
+        """Wait for a reason to export; False when this worker is done."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or worker.stopping)
+            self._changed.wait_for(lambda: self._due(worker), self._delay)
+            if self._queue and not worker.abandoned:
+                return True
+            if worker.stopping and self._worker is worker:
+                self._worker = None  # what comes from now on starts another
+            return not worker.stopping
+
+    def _due(self, worker: _Worker) -> bool:
         return (
-            self._stop
+            worker.stopping
             or self._urgent
             or len(self._queue) >= self._trigger
             or self._bytes >= self._max_bytes
         )
 
-    def _drain(self) -> None:
-        while self._deadline is None or time.monotonic() < self._deadline:
-            with self._changed:
-                batch = self._take()
-                self._exporting = len(batch)
-            if not batch:
-                break
-            try:
-                self._exporter.export(batch)
-            except Exception as error:  # noqa: BLE001 (an exporter's failure is ours to count)
-                losses.count(self._name, "export raised", len(batch))
-                losses.warn(
-                    f"{self._name}:{type(error).__name__}",
-                    f"{self._name} failed with {type(error).__name__}; {len(batch)} items did not "
-                    f"reach its destination. They are counted; the local store has them.",
-                )
-        with self._changed:
-            self._exporting = 0
-            self._changed.notify_all()
-
-    def _take(self) -> list[FrozenTrace | FrozenSpan]:
+    def _take(self, worker: _Worker) -> list[FrozenTrace | FrozenSpan]:
         batch: list[FrozenTrace | FrozenSpan] = []
         size = 0
-        while self._queue and len(batch) < self._max_batch:
-            if batch and size + self._queue[0].size > self._max_bytes:
-                break
-            item = self._queue.popleft()
-            size += item.size
-            batch.append(item)
-        self._bytes -= size
+        with self._changed:
+            if worker.abandoned:
+                return batch
+            while self._queue and len(batch) < self._max_batch:
+                if batch and size + self._queue[0].size > self._max_bytes:
+                    break
+                item = self._queue.popleft()
+                size += item.size
+                batch.append(item)
+            self._bytes -= size
+            worker.in_hand = len(batch)
+            if not batch:
+                self._urgent = False
         return batch
 
+    def _export(self, batch: list[FrozenTrace | FrozenSpan], worker: _Worker) -> None:
+        try:
+            with self._exporting:
+                if worker.abandoned:
+                    return
+                self._exporter.export(batch)
+        except BaseException as error:  # noqa: BLE001 (also sys.exit() in an exporter)
+            self._failed(error, len(batch))
+        finally:
+            with self._changed:
+                if not worker.abandoned:
+                    worker.in_hand = 0
+                    self._settled += len(batch)
+                    self._changed.notify_all()
 
-def _after_fork() -> None:
-    for processor in list(_alive):
-        processor.make_anew()
+    def _failed(self, error: BaseException, items: int) -> None:
+        losses.count(self._name, "export raised", items)
+        losses.warn(
+            f"{self._name}:{type(error).__name__}",
+            f"{self._name} failed with {type(error).__name__}; {items} items did not reach its "
+            f"destination. They are counted; the local store has them. Look at its destination.",
+        )
+
+    def _close(self) -> None:
+        with self._exporting:
+            if not self._open or self._worker is not None:
+                return
+            self._open = False
+            try:
+                self._exporter.close()
+            except BaseException as error:  # noqa: BLE001
+                losses.warn(
+                    f"{self._name}:close",
+                    f"{self._name} failed to close with {type(error).__name__}. What it was given "
+                    f"before is delivered. Mend the exporter.",
+                )
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+def _deliver_when_a_child_ends() -> None:
+    """Deliver at the end of a child of `multiprocessing`, which ends without running `atexit`."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is not None and process is not None and process.parent_process() is not None:
+        util.Finalize(None, deliver_all, exitpriority=0)
+
+
+@atexit.register
+def deliver_all(timeout: float = EXIT_SECONDS) -> None:
+    """Shut down every processor of this process, within one deadline for all of them."""
+    deadline = time.monotonic() + timeout
+    processors = list(_alive)
+    for processor in processors:
+        processor._ask_to_stop()
+    for processor in processors:
+        processor.shutdown(max(0.0, deadline - time.monotonic()))

@@ -5,17 +5,20 @@ from __future__ import annotations
 import abc
 import atexit
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 from tracer import context, plugins
 from tracer.clock import Clock, SystemClock, iso
-from tracer.config import Settings, settings
+from tracer.config import Settings, usable_settings
 from tracer.errors import ConfigError
 from tracer.fanout import Fanout
+from tracer.forking import anew_in_child
 from tracer.ids import Ids, RandomIds
 from tracer.logger import logger
 from tracer.processor_interface import TracingProcessor
+from tracer.processors import deliver_all
 from tracer.spans import LiveSpan, SilentSpan, Span, TSpanData
 from tracer.traces import LiveTrace, SilentTrace, Trace, TracingConfig
 
@@ -113,8 +116,13 @@ class DefaultTraceProvider(TraceProvider):
         self._fanout = Fanout(processors or ())
         self._loaded = processors is not None
         self._disabled: bool | None = None
+        self.make_anew()
+        _alive.add(self)
+        anew_in_child(self)
+
+    def make_anew(self) -> None:
+        """A lock of its own for a forked child."""
         self._lock = threading.RLock()
-        self._at_exit = False
 
     def register_processor(self, processor: TracingProcessor) -> None:
         """Tell this processor too, after those of the settings."""
@@ -126,7 +134,6 @@ class DefaultTraceProvider(TraceProvider):
         """Tell these processors and no others, those of the settings included."""
         with self._lock:
             self._loaded = True
-            self._register_exit()
             self._fanout.replace(processors)
 
     def set_disabled(self, disabled: bool) -> None:
@@ -136,12 +143,13 @@ class DefaultTraceProvider(TraceProvider):
     def get_current_trace(self) -> Trace | None:
         """The trace that is current in this context."""
         node = context.current()
-        if node is None or isinstance(node, Trace):
-            return node
-        trace = getattr(node, "trace", None)
-        if isinstance(trace, Trace):
-            return trace
-        return SilentTrace() if isinstance(node, SilentSpan) else None
+        silent = isinstance(node, SilentSpan)
+        while isinstance(node, SilentSpan):
+            node = node.previous
+        if node is None and silent:
+            return SilentTrace()
+        trace = node if isinstance(node, Trace) else getattr(node, "trace", None)
+        return trace if isinstance(trace, Trace) else None
 
     def get_current_span(self) -> Span[Any] | None:
         """The span that is current in this context."""
@@ -234,9 +242,10 @@ class DefaultTraceProvider(TraceProvider):
         return LiveTrace(str(name), trace_id, None, None, None, self._fanout, self._clock)
 
     def _is_disabled(self) -> bool:
-        if self._disabled is None:
-            self._disabled = _current_settings().disabled
-        return self._disabled
+        disabled = self._disabled
+        if disabled is None:
+            disabled = self._disabled = usable_settings()[0].disabled
+        return disabled
 
     def _ready(self) -> None:
         if self._loaded:
@@ -244,25 +253,28 @@ class DefaultTraceProvider(TraceProvider):
         with self._lock:
             if not self._loaded:
                 self._fanout.replace(_processors(_current_settings().exporters))
-                self._register_exit()
                 self._loaded = True
 
-    def _register_exit(self) -> None:
-        if not self._at_exit:
-            self._at_exit = True
-            atexit.register(self.shutdown)
+
+_alive: weakref.WeakSet[DefaultTraceProvider] = weakref.WeakSet()
+
+
+@atexit.register
+def _shut_down_at_exit() -> None:
+    deliver_all()  # first, so that exporters that hang share one deadline
+    for provider in list(_alive):
+        provider.shutdown()
 
 
 def _current_settings() -> Settings:
-    """The settings, or the defaults where the environment has a value that cannot be followed.
+    """The settings, with the default of each variable that has a value which cannot be followed.
 
     Tracing must not raise into the program that happens to be first to trace.
     """
-    try:
-        return settings()
-    except ConfigError as error:
-        logger.error("%s Until then the defaults are used.", error)
-        return Settings.from_env({})
+    usable, errors = usable_settings()
+    for error in errors:
+        logger.error("%s Until then its default is used.", error)
+    return usable
 
 
 def _processors(names: tuple[str, ...]) -> list[TracingProcessor]:

@@ -6,7 +6,7 @@ import threading
 
 from tracer.provider import DefaultTraceProvider, TraceProvider
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _provider: TraceProvider | None = None
 
 

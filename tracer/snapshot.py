@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from tracer.clock import ns_from_iso
-from tracer.encoding import as_text, decode, encode
+from tracer.encoding import as_text, decode, encode, plain
 from tracer.failure import SpanError
 from tracer.span_data import SpanData, record_of
 from tracer.spans import LiveSpan, Span
@@ -26,7 +26,7 @@ _SHARED = frozenset({"generation", "response"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Token counts of a model call, None where the model's server gave none."""
+    """Token counts of a model call, None where its server gave none; of other spans all None."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -130,7 +130,8 @@ def span_record(span: Span[Any], trace: TraceRecord | None = None) -> SpanRecord
         status=status,
         error=_json(span.error),
         model=_text(fields.get("model")),
-        usage=_usage(usage),
+        # What a task or turn used is the sum of its model calls: a column would count it twice.
+        usage=_usage(usage) if share else Usage(),
         input=_content(fields.get("input"), share),
         output=_content(fields.get("output"), share),
         instructions=_content(fields.get("instructions"), share=False),
@@ -227,10 +228,10 @@ class FrozenData(SpanData):
         return dict(self._exported)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self._exported[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        # Private names are asked for by copy and pickle, before there is anything to look into.
+        if name.startswith("_") or name not in self._exported:
+            raise AttributeError(name)
+        return self._exported[name]
 
 
 class FrozenTrace(Trace):
@@ -241,6 +242,8 @@ class FrozenTrace(Trace):
         self._id, self._name = trace.trace_id, trace.name
         self._key = trace.tracing_api_key
         self.group_id = getattr(trace, "group_id", None)
+        metadata = getattr(trace, "metadata", None)
+        self.metadata = plain(metadata) if metadata else None
         self.size = len(self._encoded)
 
     def start(self, mark_as_current: bool = False) -> None:
@@ -278,6 +281,8 @@ class FrozenSpan(Span[FrozenData]):
         self._id, self._trace_id, self._parent_id = span.span_id, span.trace_id, span.parent_id
         self._key = span.tracing_api_key
         self._started_at, self._ended_at = span.started_at, span.ended_at
+        metadata = getattr(span, "trace_metadata", None)
+        self._metadata = encode(metadata) if metadata else None
         self._decoded: dict[str, Any] | None = None
         self.size = len(self._encoded)
 
@@ -331,6 +336,12 @@ class FrozenSpan(Span[FrozenData]):
         """The key of its trace."""
         return self._key
 
+    @property
+    def trace_metadata(self) -> Mapping[str, Any] | None:
+        """The metadata of its trace."""
+        metadata: dict[str, Any] | None = decode(self._metadata) if self._metadata else None
+        return metadata
+
     def export(self) -> dict[str, Any]:
         """The span in OpenAI's wire format."""
         exported: dict[str, Any] = decode(self._encoded)
@@ -340,3 +351,14 @@ class FrozenSpan(Span[FrozenData]):
         if self._decoded is None:
             self._decoded = self.export()
         return self._decoded
+
+
+@overload
+def freeze(item: Trace) -> FrozenTrace: ...
+@overload
+def freeze(item: Span[Any]) -> FrozenSpan: ...
+def freeze(item: Trace | Span[Any]) -> FrozenTrace | FrozenSpan:
+    """A copy of a trace or span as it is now, which no later change reaches."""
+    if isinstance(item, FrozenTrace | FrozenSpan):
+        return item
+    return FrozenTrace(item) if isinstance(item, Trace) else FrozenSpan(item)

@@ -10,6 +10,8 @@ import abc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tracer.encoding import describe, plain
+
 Json = dict[str, Any]
 
 
@@ -174,7 +176,7 @@ class FunctionSpanData(SpanData):
             "type": self.type,
             "name": self.name,
             "input": self.input,
-            "output": str(self.output) if self.output is not None else None,
+            "output": describe(self.output) if self.output is not None else None,
             "mcp_data": self.mcp_data,
         }
 
@@ -520,7 +522,8 @@ def response_fields(response: Any) -> Json:
 
 
 def _dump(response: Any) -> Json:
-    return dict(response.model_dump(mode="json", exclude_unset=True, warnings=False))
+    body = plain(response)
+    return body if isinstance(body, dict) else {"value": body}
 
 
 def _given(**fields: Any) -> Json:

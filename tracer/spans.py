@@ -309,12 +309,11 @@ class LiveSpan(Span[TSpanData]):
 class SilentSpan(Span[TSpanData]):
     """A span that is not recorded; while it is current, neither are those within it."""
 
-    __slots__ = ("_data", "owner", "previous")
-
-    ended = False
+    __slots__ = ("_data", "ended", "owner", "previous")
 
     def __init__(self, data: TSpanData) -> None:
         self._data = data
+        self.ended = False
         self.previous: Node | None = None
         self.owner: Owner = 0
 
@@ -325,6 +324,7 @@ class SilentSpan(Span[TSpanData]):
 
     def finish(self, reset_current: bool = False) -> None:
         """Stop being current if asked."""
+        self.ended = True
         if reset_current:
             context.leave(self)
 

@@ -36,12 +36,14 @@ class Capture(TracingProcessor):
         self.started: list[SpanRecord] = []
         self.open_spans: set[str] = set()
         self._started_traces: dict[str, TraceRecord] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._before: Any = None
 
     def __enter__(self) -> Capture:
         self._before = get_trace_provider()
-        set_trace_provider(DefaultTraceProvider([self]))
+        provider = DefaultTraceProvider([self])
+        provider.set_disabled(False)  # whatever the environment of the test says
+        set_trace_provider(provider)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -226,12 +226,11 @@ class LiveTrace(Trace):
 class SilentTrace(Trace):
     """A trace that is not recorded; while it is current, neither are spans."""
 
-    __slots__ = ("_name", "owner", "previous")
-
-    ended = False
+    __slots__ = ("_name", "ended", "owner", "previous")
 
     def __init__(self, name: str = SILENT_ID) -> None:
         self._name = name
+        self.ended = False
         self.previous: Node | None = None
         self.owner: Owner = 0
 
@@ -242,6 +241,7 @@ class SilentTrace(Trace):
 
     def finish(self, reset_current: bool = False) -> None:
         """Stop being current if asked."""
+        self.ended = True
         if reset_current:
             context.leave(self)
 

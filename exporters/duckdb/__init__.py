@@ -1,0 +1,45 @@
+"""The local store: append-only segments, immutable Parquet parts, and a catalog of views.
+
+`recorder()` is the way in for recording; importing it loads neither DuckDB nor Arrow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from exporters.duckdb.journal import Journal
+from exporters.duckdb.layout import Layout
+from exporters.duckdb.recorder import Recorder
+from tracer.config import settings
+
+__all__ = ["Recorder", "recorder"]
+
+_recorders: dict[Path, Recorder] = {}
+
+
+def recorder(path: str | os.PathLike[str] | None = None) -> Recorder:
+    """The process's recorder to a store, by default the one that the settings name.
+
+    One recorder serves every tracer of the process, so this may be called for each:
+
+        agents.add_trace_processor(exporters.duckdb.recorder())
+
+    Nothing is opened before the first trace. A store that cannot be written is one line in the
+    log, and recording goes on in a fallback store that the line names.
+
+    Raises:
+        ConfigError: If an environment variable has a value that cannot be followed.
+    """
+    chosen = settings()
+    store = Layout.of(path if path is not None else chosen.store)
+    known = _recorders.get(store.catalog)
+    if known is not None:
+        return known
+    fallback = None
+    if chosen.state is not None:
+        digest = hashlib.blake2b(os.fsencode(store.catalog), digest_size=4).hexdigest()
+        fallback = chosen.state / "fallback" / f"{store.catalog.stem}-{digest}.duckdb"
+    made = Recorder(Journal(store.catalog, fallback=fallback, sync=chosen.sync))
+    return _recorders.setdefault(store.catalog, made)

@@ -23,7 +23,6 @@ parts first and segments after them, and leaves out what any listed part covers.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import json
@@ -386,12 +385,21 @@ def _publish_format(layout: Layout) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-        # A link, unlike a rename, fails where the name exists: the first process wins.
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, layout.format_file)
+        _link(draft, layout.format_file)
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(layout.root)
+
+
+def _link(draft: Path, target: Path) -> None:
+    """Give a finished file its name. A link fails where the name exists: the first one wins."""
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links: a race there may leave the last one's id
+        if not target.exists():
+            draft.rename(target)
 
 
 def _unwritable(layout: Layout, error: OSError) -> StoreError:

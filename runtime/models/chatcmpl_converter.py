@@ -81,7 +81,10 @@ class Converter:
             items = [{"role": "user", "content": items}]
         thread = _Thread(system_instructions)
         for item in items:
-            thread.add(item)
+            try:
+                thread.add(item)
+            except (AttributeError, KeyError, TypeError):
+                _refuse("an item that lacks a field or has one of the wrong type", item)
         return thread.messages
 
     @classmethod
@@ -226,9 +229,11 @@ def _refuse_responses_only(request: ModelRequest) -> None:
             _refuse(name)
 
 
-def _refuse(what: str) -> NoReturn:
+def _refuse(what: str, item: Any = None) -> NoReturn:
+    if isinstance(item, Mapping):
+        what += f" (its fields: {_keys(item)})"
     raise UserError(
         f"The Chat Completions API cannot be sent {what}. It takes text, images, audio and files"
         " of users, text of assistants, and function calls with text outputs."
         " Use OpenAIResponsesModel, or leave it out."
-    )
+    ) from None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Unpack
 from uuid import uuid4
@@ -182,7 +182,7 @@ def tool_call(
 
 
 def tool_calls(
-    calls: list[tuple[str, Mapping[str, Any] | str]], **options: Unpack[Options]
+    calls: Sequence[tuple[str, Mapping[str, Any] | str]], **options: Unpack[Options]
 ) -> Answer:
     """Call several tools in one turn."""
     parts = [part for name, arguments in calls for part in tool_call(name, arguments).parts]

@@ -79,13 +79,12 @@ def function_tool(  # noqa: PLR0913
             use_docstring_info,
             strict_mode,
         )
+        invoke = FailureHandling(FunctionCalling(function, schema), failure_error_function)
         return FunctionTool(
             name=schema.name,
             description=schema.description or "",
             params_json_schema=schema.params_json_schema,
-            on_invoke_tool=FailureHandling(
-                FunctionCalling(function, schema), failure_error_function
-            ),
+            on_invoke_tool=invoke,
             strict_json_schema=strict_mode,
             is_enabled=is_enabled,
             timeout_seconds=timeout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -30,6 +31,8 @@ def generate_func_documentation(
     func: Callable[..., Any], style: DocstringStyle | None = None
 ) -> FuncDocumentation:
     """Read the docstring of `func`, in the given style or in the one it looks like."""
+    if isinstance(func, functools.partial):
+        func = func.func
     name = getattr(func, "__name__", type(func).__name__)
     content = inspect.getdoc(func)
     if not content:

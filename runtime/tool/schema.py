@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,19 +48,15 @@ class FuncSchema:
         """Return validated arguments as the function takes them: by position and by name."""
         positional: list[Any] = []
         named: dict[str, Any] = {}
-        positions_end = False
         for position, parameter in enumerate(_asked(self.signature, self.takes_context)):
             value = getattr(data, _field_name(position))
             match parameter.kind:
                 case parameter.VAR_POSITIONAL:
                     positional.extend(value)
-                    positions_end = True
                 case parameter.VAR_KEYWORD:
                     self._refuse_repeated(parameter.name, value)
                     named.update(value)
                 case parameter.KEYWORD_ONLY:
-                    named[parameter.name] = value
-                case _ if positions_end:
                     named[parameter.name] = value
                 case _:
                     positional.append(value)
@@ -156,8 +153,8 @@ def _build(
     return model, ensure_strict_json_schema(schema) if strict else schema
 
 
-def _no_schema(tool: str, definition: tuple[Any, FieldInfo], fault: Exception) -> UserError:
-    hint, info = definition
+def _no_schema(tool: str, definition: Any, fault: Exception) -> UserError:
+    hint, *_, info = get_args(definition)
     if isinstance(fault, UserError):
         rule = f"a strict JSON schema cannot describe it: {_first_line(fault)}"
         advice = "Use a model or TypedDict with named fields, or function_tool(strict_mode=False)."
@@ -170,10 +167,8 @@ def _no_schema(tool: str, definition: tuple[Any, FieldInfo], fault: Exception) -
     )
 
 
-def _field(
-    parameter: inspect.Parameter, hints: dict[str, Any], description: str | None
-) -> tuple[Any, Any]:
-    """Return the definition of the field that holds one argument.
+def _field(parameter: inspect.Parameter, hints: dict[str, Any], description: str | None) -> Any:
+    """Return the annotation of the field that holds one argument; its last part is ours.
 
     The field is named by position and carries the parameter's name as its alias, because many
     good parameter names (`schema`, `copy`, `_id`) are not good field names.
@@ -185,13 +180,14 @@ def _field(
     default = parameter.default
     match parameter.kind:
         case parameter.VAR_POSITIONAL:
-            return list[hint], Field(default_factory=list, **details)  # type: ignore[valid-type]
+            return Annotated[list[hint], Field(default_factory=list, **details)]  # type: ignore[valid-type]
         case parameter.VAR_KEYWORD:
-            return dict[str, hint], Field(default_factory=dict, **details)  # type: ignore[valid-type]
+            return Annotated[dict[str, hint], Field(default_factory=dict, **details)]  # type: ignore[valid-type]
+    if default is parameter.empty:
+        return Annotated[hint, Field(**details)]
     if isinstance(default, FieldInfo):
-        return Annotated[hint, Field(**details)], default
-    given = {} if default is parameter.empty else {"default": default}
-    return hint, Field(**given, **details)
+        return Annotated[hint, default, Field(**details)]
+    return Annotated[hint, Field(default=default, **details)]
 
 
 def _annotated_description(hint: Any) -> str | None:
@@ -202,9 +198,12 @@ def _annotated_description(hint: Any) -> str | None:
 
 
 def _type_hints(func: Callable[..., Any], name: str) -> dict[str, Any]:
-    target = func if inspect.isroutine(func) or inspect.isclass(func) else type(func).__call__
+    if isinstance(func, functools.partial):
+        func = func.func
+    if not inspect.isroutine(func):
+        func = type(func).__call__
     try:
-        return get_type_hints(getattr(func, "func", target), include_extras=True)
+        return get_type_hints(func, include_extras=True)
     except (NameError, TypeError) as error:
         raise UserError(
             f"The type hints of tool {name!r} cannot be resolved: {error}."

@@ -4,6 +4,7 @@ Prints, as one line of JSON for each span the package ended, what the package it
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 import exporters.duckdb
 from runtime.testing import handoff_to, openai_stub, reasoning, structured, text, tool_calls
 
+OSLO = {"city": "Oslo"}
 spans: list[Any] = []
 
 
@@ -68,13 +70,13 @@ async def main() -> None:
     """Run the programs: handoff and tools, a tripped guardrail, streaming, both APIs."""
     script = [
         handoff_to("Expert"),
-        reasoning("look it up") + tool_calls([("weather", {"city": "Oslo"}), ("population", {"city": "Oslo"})]),
+        reasoning("look it up") + tool_calls([("weather", OSLO), ("population", OSLO)]),
         structured(Answer(city="Oslo", degrees=14)),
         text("a guarded answer", delay=0.2),
         text("a streamed answer of several words"),
         tool_calls([("weather", {"city": "Rome"})]),
         text("Rome has 14 degrees"),
-    ]  # fmt: skip
+    ]
     with openai_stub(script) as stub:
         client = stub.client()
         model = agents.OpenAIResponsesModel("gpt-4.1", client)
@@ -86,10 +88,8 @@ async def main() -> None:
         )
         with agents.trace("Peer workflow", group_id="peer-group", metadata={"user": "u_1"}):
             await agents.Runner.run(triage, "How warm is Oslo?")
-        try:
+        with contextlib.suppress(agents.InputGuardrailTripwireTriggered):
             await agents.Runner.run(triage, "HOW WARM IS OSLO?")
-        except agents.InputGuardrailTripwireTriggered:
-            pass
         plain = agents.Agent(name="Plain", model=model)
         streamed = agents.Runner.run_streamed(plain, "Tell me.")
         async for _ in streamed.stream_events():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,9 +15,9 @@ from runtime import (
     RunConfig,
     Runner,
     SQLiteSession,
-    gen_group_id,
     gen_trace_id,
 )
+from tracer import gen_group_id
 from viewer.demo.research import assistant, researcher, storyteller, trip_planner
 from viewer.demo.support import CardDeclinedError, billing_agent, triage_agent
 
@@ -66,10 +67,9 @@ async def fly(client: AsyncOpenAI) -> AsyncIterator[tuple[Flight, str]]:
             group_id=flight.group_id,
             trace_metadata={"app": "flightlog demo"},
         )
-        try:
+        # The record has the failure, and the line that is printed for this flight says so.
+        with contextlib.suppress(AgentsException, CardDeclinedError):
             await flight.fly(config)
-        except (AgentsException, CardDeclinedError):
-            pass  # the record has it, and the line printed for this flight says so
         yield flight, trace_id
 
 

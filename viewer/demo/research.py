@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 from runtime import Agent, RunConfig, function_tool
@@ -66,6 +67,8 @@ def researcher() -> Agent[Any]:
 
 def trip_planner(config: RunConfig) -> Agent[Any]:
     """An agent whose tools are agents; they run with the same configuration."""
+    ask_rail = dataclasses.replace(config, workflow_name="Ask the rail expert")
+    ask_weather = dataclasses.replace(config, workflow_name="Ask the weather expert")
     rail: Agent[Any] = Agent(
         name="Rail expert", instructions="You know trains. Answer with one connection."
     )
@@ -76,8 +79,8 @@ def trip_planner(config: RunConfig) -> Agent[Any]:
         name="Trip planner",
         instructions="You plan trips. Ask the experts, then propose a plan.",
         tools=[
-            rail.as_tool("ask_rail", "Ask about train connections.", run_config=config),
-            weather.as_tool("ask_weather", "Ask about the weather.", run_config=config),
+            rail.as_tool("ask_rail", "Ask about train connections.", run_config=ask_rail),
+            weather.as_tool("ask_weather", "Ask about the weather.", run_config=ask_weather),
         ],
     )
 

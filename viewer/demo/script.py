@@ -59,7 +59,7 @@ def reply(request: StubRequest) -> Reply:
 
 
 def _refund(request: StubRequest) -> Reply:
-    if not request.tool_outputs:
+    if len(request.tool_outputs) < 2:  # the first is the handoff's
         calls = [("get_order", {"order_id": "A-1001"}), ("get_refund_policy", {"country": "DE"})]
         think = reasoning("I need the order, and what the policy says on lateness.", delay=0.5)
         return think + tool_calls(calls)
@@ -120,4 +120,3 @@ def _chat(request: StubRequest) -> Reply:
     if "again" in request.last_user_text:
         return text("Grace. You told me a moment ago.", delay=0.4)
     return text("Nice to meet you, Grace. What are we debugging today?", delay=0.4)
-

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { defineConfig, type Plugin } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 import { mockApi } from "./dev/mock.ts";
 
 /**
@@ -9,7 +10,6 @@ import { mockApi } from "./dev/mock.ts";
  */
 function themeFirst(): Plugin {
   const file = fileURLToPath(new URL("./src/theme-first.js", import.meta.url));
-  let reference = "";
   let serving = false;
   return {
     name: "theme-first",
@@ -18,7 +18,7 @@ function themeFirst(): Plugin {
     },
     buildStart() {
       if (serving) return;
-      reference = this.emitFile({
+      this.emitFile({
         type: "asset",
         name: "theme-first.js",
         source: readFileSync(file, "utf8"),
@@ -26,9 +26,10 @@ function themeFirst(): Plugin {
     },
     transformIndexHtml: {
       order: "post",
-      handler(this: { getFileName?: (ref: string) => string }) {
-        const src = serving ? "/src/theme-first.js" : `/${this.getFileName?.(reference)}`;
-        return [{ tag: "script", attrs: { src }, injectTo: "head-prepend" as const }];
+      handler(_html, context) {
+        const built = Object.keys(context.bundle ?? {}).find((name) => name.includes("theme-first"));
+        const src = built === undefined ? "/src/theme-first.js" : `/${built}`;
+        return [{ tag: "script", attrs: { src }, injectTo: "head-prepend" }];
       },
     },
   };
@@ -43,7 +44,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
     reportCompressedSize: true,
   },
   test: { include: ["tests/**/*.test.ts"], environment: "node" },
-} as Parameters<typeof defineConfig>[0]);
+});

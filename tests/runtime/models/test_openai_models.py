@@ -393,3 +393,14 @@ def test_history_round_trip(ask):
         kinds = [item.get("type", item.get("role")) for item in second.items]
         expected = ["user", "reasoning", "message", "function_call", "function_call_output"]
         assert kinds == expected
+
+
+@pytest.mark.parametrize(("include", "asked"), [(None, True), (True, True), (False, False)])
+def test_usage_of_chunks(events_of, include, asked):
+    """A stream of chunks is asked for its usage, unless the settings say no."""
+    with openai_stub([text("hi")]) as stub:
+        settings = ModelSettings(include_usage=include)
+        events = events_of("chat", stub.client(), model_settings=settings)
+
+    assert ("stream_options" in stub.requests[0].body) is asked
+    assert (events[-1].response.usage is not None) is asked

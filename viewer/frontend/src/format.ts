@@ -16,6 +16,12 @@ export function duration(ms: number | null | undefined): string {
   return `${Math.floor(minutes / 60)}h ${pad(minutes % 60)}m`;
 }
 
+/** Whole seconds of something that still runs: `8s`, `1m 05s`. */
+export function elapsed(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  return s < 60 ? `${s}s` : duration(s * 1000);
+}
+
 function trim(text: string): string {
   return text.replace(/\.0$/, "");
 }

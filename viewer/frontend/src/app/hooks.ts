@@ -34,7 +34,7 @@ export const narrow = media("(max-width: 480px)");
 /** The detail panel goes under the waterfall. */
 export const stacked = media("(max-width: 820px)");
 
-export function useWidth(ref: RefObject<HTMLElement>): number {
+export function useWidth(ref: RefObject<HTMLElement | null>): number {
   const width = useSignal(0);
   useLayoutEffect(() => {
     const element = ref.current;
@@ -48,6 +48,12 @@ export function useWidth(ref: RefObject<HTMLElement>): number {
     return () => observer.disconnect();
   }, []);
   return width.value;
+}
+
+/** Gives a grid the focus when a page opens, never taking it from what the reader is using. */
+export function focusUnlessUsed(element: HTMLElement | null): void {
+  const active = document.activeElement;
+  if (active === null || active === document.body) element?.focus({ preventScroll: true });
 }
 
 export async function copyText(text: string): Promise<boolean> {

@@ -26,14 +26,15 @@ export function setKeysEnabled(on: boolean): void {
 const SCROLL_KEYS = new Set(["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End"]);
 const NAMED = new Set([...SCROLL_KEYS, "ArrowLeft", "ArrowRight", "Enter", "Escape"]);
 
-function takesText(element: Element | null): boolean {
-  return element?.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") != null;
+function takesText(element: Element): boolean {
+  return element.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") != null;
 }
 
 /** Whether the focused element has a use of its own for this key. */
 function keptByFocus(event: KeyboardEvent): boolean {
-  const target = event.target as Element | null;
-  if (!target || takesText(target)) return true;
+  const target = event.target;
+  if (!(target instanceof Element)) return false;
+  if (takesText(target)) return true;
   if (event.key === "Enter" && target.closest("button, a[href], summary")) return true;
   const ownArrows = target.closest("[data-own-arrows]");
   return ownArrows !== null && (SCROLL_KEYS.has(event.key) || event.key.startsWith("Arrow"));

@@ -26,7 +26,7 @@ export function scrollToShow(row: number, top: number, height: number, rowHeight
 }
 
 export interface VirtualRows {
-  scroller: RefObject<HTMLDivElement>;
+  scroller: RefObject<HTMLDivElement | null>;
   range: ReadonlySignal<[number, number]>;
   /** Rows that fit, for PageUp and PageDown. */
   page: () => number;

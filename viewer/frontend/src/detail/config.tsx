@@ -1,7 +1,7 @@
 /** How a span was set up: model settings, tools offered, the rest of its data, its attributes. */
 
 import type { SpanJson } from "../api/types.ts";
-import { Fields } from "./call.tsx";
+import { Fields } from "./fields.tsx";
 import { isDict } from "./messages.ts";
 import { Section } from "./section.tsx";
 import { isEmpty } from "./tabs.ts";
@@ -23,7 +23,7 @@ export function ConfigTab({ span }: { span: SpanJson }) {
       )}
       {!isEmpty(tools) && (
         <Section title="Tools offered">
-          <Value value={tools} open={1} />
+          <Value value={byName(tools)} open={1} />
         </Section>
       )}
       {!isEmpty(rest) && (
@@ -38,6 +38,19 @@ export function ConfigTab({ span }: { span: SpanJson }) {
       )}
     </>
   );
+}
+
+/** Tools under their names instead of numbers, where they have one. */
+function byName(tools: unknown): unknown {
+  if (!Array.isArray(tools)) return tools;
+  const named = new Map<string, unknown>();
+  for (const tool of tools as unknown[]) {
+    const inner = isDict(tool) && isDict(tool.function) ? tool.function : tool;
+    const name = isDict(inner) ? (inner.name ?? inner.type) : undefined;
+    if (typeof name !== "string" || named.has(name)) return tools;
+    named.set(name, tool);
+  }
+  return Object.fromEntries(named);
 }
 
 /** Unset settings say nothing. */

@@ -8,7 +8,7 @@ import { CopyButton } from "../app/parts.tsx";
 import { bytes, plural } from "../format.ts";
 import type { TraceState } from "../trace/state.ts";
 import { toolSpanOf } from "../trace/tree.ts";
-import { Fields } from "./call.tsx";
+import { Fields } from "./fields.tsx";
 import { ErrorCard } from "./failure.tsx";
 import { isDict, preview, readConversation, type Message, type MessageKind } from "./messages.ts";
 import { isEmpty } from "./tabs.ts";
@@ -44,7 +44,7 @@ export function ConversationTab({ span, state }: { span: SpanJson; state: TraceS
   const { earlier, fresh, output } = talk;
   return (
     <div class="conversation" data-testid="conversation">
-      <ErrorCard span={span} stack={false} />
+      <ErrorCard span={span} />
       {earlier.length > 0 && (
         <button
           type="button"

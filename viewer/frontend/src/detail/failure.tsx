@@ -1,44 +1,15 @@
 /** A recorded error: type, message, stack, what caused it. */
 
-import type { SpanError, SpanJson } from "../api/types.ts";
+import type { SpanJson } from "../api/types.ts";
 import { Icon } from "../app/icons.tsx";
-import { JsonTree } from "./json-tree.tsx";
-import { isDict } from "./messages.ts";
+import { CopyButton } from "../app/parts.tsx";
+import { errorParts } from "./error-parts.ts";
+import { Fields } from "./fields.tsx";
+import { Section } from "./section.tsx";
 import { TextBlock } from "./text-block.tsx";
 
-const KNOWN = new Set(["type", "message", "stack", "traceback", "causes"]);
-
-interface Parts {
-  type: string | null;
-  stack: string | null;
-  causes: { type: string; message: string; stack: string | null }[];
-  rest: Record<string, unknown>;
-}
-
-/** What is in an error's data, by the names a recorded exception has. */
-export function errorParts(error: SpanError): Parts {
-  const data = error.data ?? {};
-  const text = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
-  const stack = data.stack ?? data.traceback;
-  const causes = Array.isArray(data.causes) ? (data.causes as unknown[]) : [];
-  return {
-    type: text(data.type),
-    stack: Array.isArray(stack) ? stack.join("") : text(stack),
-    causes: causes.map((cause) =>
-      isDict(cause)
-        ? {
-            type: text(cause.type) ?? "cause",
-            message: text(cause.message) ?? "",
-            stack: text(cause.stack) ?? text(cause.traceback),
-          }
-        : { type: "cause", message: String(cause), stack: null },
-    ),
-    rest: Object.fromEntries(Object.entries(data).filter(([key]) => !KNOWN.has(key))),
-  };
-}
-
-/** The short form at the top of a span's first tab. */
-export function ErrorCard({ span, stack = false }: { span: SpanJson; stack?: boolean }) {
+/** What failed, in short: type and message, and what else the error carries. */
+export function ErrorCard({ span }: { span: SpanJson }) {
   if (!span.error) return null;
   const parts = errorParts(span.error);
   return (
@@ -48,38 +19,39 @@ export function ErrorCard({ span, stack = false }: { span: SpanJson; stack?: boo
         {parts.type ?? "Error"}
       </h3>
       <TextBlock text={span.error.message} prose copy={false} />
-      {Object.keys(parts.rest).length > 0 && <JsonTree value={parts.rest} open={2} />}
-      {stack && parts.stack && <Stack text={parts.stack} />}
-      {stack && <Causes parts={parts} />}
+      {Object.keys(parts.rest).length > 0 && <Fields values={parts.rest} />}
     </section>
   );
 }
 
-function Stack({ text }: { text: string }) {
-  return (
-    <div class="stack" data-testid="stack">
-      <h4>Traceback</h4>
-      <TextBlock text={text} />
-    </div>
-  );
-}
-
-function Causes({ parts }: { parts: Parts }) {
+/** Where it failed: the end of the stack first, then what caused it. */
+export function Trail({ span }: { span: SpanJson }) {
+  if (!span.error) return null;
+  const parts = errorParts(span.error);
   return (
     <>
+      {parts.stack && (
+        <Section title="Traceback" tools={<CopyButton text={parts.stack} label="Copy the traceback" />}>
+          <div data-testid="stack">
+            <TextBlock text={parts.stack} tail copy={false} />
+          </div>
+        </Section>
+      )}
       {parts.causes.map((cause, i) => (
-        <div class="cause-card" key={i}>
-          <h4>
-            Caused by <b>{cause.type}</b>
-          </h4>
+        <Section title={`Caused by ${cause.type}`} key={i}>
           {cause.message && <TextBlock text={cause.message} prose copy={false} />}
-          {cause.stack && <TextBlock text={cause.stack} />}
-        </div>
+          {cause.stack && <TextBlock text={cause.stack} tail />}
+        </Section>
       ))}
     </>
   );
 }
 
 export function ErrorTab({ span }: { span: SpanJson }) {
-  return <ErrorCard span={span} stack />;
+  return (
+    <>
+      <ErrorCard span={span} />
+      <Trail span={span} />
+    </>
+  );
 }

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { Icon } from "../app/icons.tsx";
-import { plural } from "../format.ts";
+import { exact } from "../format.ts";
 
 const CHUNK = 100;
 const LONG = 400;
@@ -18,7 +18,11 @@ interface NodeProps {
 export function JsonTree({ value, open = 2 }: { value: unknown; open?: number }) {
   return (
     <div class="json" data-own-arrows>
-      <JsonNode name={null} value={value} depth={0} open={open} />
+      {typeof value === "object" && value !== null ? (
+        <Children entries={Object.entries(value)} depth={0} open={open} list={Array.isArray(value)} />
+      ) : (
+        <JsonNode name={null} value={value} depth={0} open={open} />
+      )}
     </div>
   );
 }
@@ -40,8 +44,7 @@ function Branch({ name, value, depth, open }: NodeProps & { value: object }) {
   const list = Array.isArray(value);
   const entries: [string, unknown][] = Object.entries(value);
   const size = entries.length;
-  const shown = useSignal(depth < open && size <= CHUNK);
-  const chunks = useSignal(1);
+  const shown = useSignal(depth < open - 1 && size <= CHUNK);
   if (size === 0) {
     return (
       <div class="json-line">
@@ -68,17 +71,36 @@ function Branch({ name, value, depth, open }: NodeProps & { value: object }) {
       </button>
       {shown.value && (
         <div class="json-children">
-          {entries.slice(0, chunks.value * CHUNK).map(([key, child]) => (
-            <JsonNode key={key} name={key} value={child} depth={depth + 1} open={open} />
-          ))}
-          {size > chunks.value * CHUNK && (
-            <button type="button" class="unfold" onClick={() => (chunks.value += 1)}>
-              Show more · {plural(size - chunks.value * CHUNK, "more", "more")}
-            </button>
-          )}
+          <Children entries={entries} depth={depth + 1} open={open} list={list} />
         </div>
       )}
     </div>
+  );
+}
+
+interface ChildrenProps {
+  entries: [string, unknown][];
+  depth: number;
+  open: number;
+  list: boolean;
+}
+
+/** The members of an object or array, a hundred at a time. */
+function Children({ entries, depth, open, list }: ChildrenProps) {
+  const chunks = useSignal(1);
+  const shown = chunks.value * CHUNK;
+  if (entries.length === 0) return <span class="json-mark">{list ? "[]" : "{}"}</span>;
+  return (
+    <>
+      {entries.slice(0, shown).map(([key, child]) => (
+        <JsonNode key={key} name={key} value={child} depth={depth} open={open} />
+      ))}
+      {entries.length > shown && (
+        <button type="button" class="unfold" onClick={() => (chunks.value += 1)}>
+          Show more · {exact(entries.length - shown)} left
+        </button>
+      )}
+    </>
   );
 }
 

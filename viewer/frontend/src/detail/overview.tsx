@@ -6,8 +6,8 @@ import { count, duration, plural } from "../format.ts";
 import { kindOf } from "../family.ts";
 import { buildTotals, type Totals } from "../trace/totals.ts";
 import type { TraceState } from "../trace/state.ts";
-import { Fields } from "./call.tsx";
-import { ErrorCard } from "./failure.tsx";
+import { Fields } from "./fields.tsx";
+import { ErrorCard, Trail } from "./failure.tsx";
 import { Section } from "./section.tsx";
 import { isEmpty } from "./tabs.ts";
 import { Value } from "./value.tsx";
@@ -22,7 +22,7 @@ export function OverviewTab({ span, state }: Props) {
   const totals = row === undefined || !state.tree.value ? null : buildTotals(state.tree.value, row);
   return (
     <>
-      <ErrorCard span={span} stack />
+      <ErrorCard span={span} />
       {span.type === "guardrail" && <Verdict span={span} state={state} />}
       {span.type === "handoff" && <Handoff span={span} />}
       {totals && totals.spans > 0 && <TotalsView totals={totals} state={state} />}
@@ -46,6 +46,7 @@ export function OverviewTab({ span, state }: Props) {
           <Fields values={span.attributes} />
         </Section>
       )}
+      <Trail span={span} />
     </>
   );
 }

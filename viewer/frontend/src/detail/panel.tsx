@@ -55,7 +55,7 @@ function PanelHead({ state, row }: { state: TraceState; row: number }) {
   const dur = columns.dur_us[row] ?? null;
   const start = columns.start_us[row] ?? 0;
   const tripped = columns.span_id[row] === state.trippedId.value;
-  const took = dur === null ? (status === "running" ? "running" : "never ended") : duration(dur / 1000);
+  const took = dur === null ? (status === "running" ? "running" : "no end") : duration(dur / 1000);
   return (
     <header class="panel-head">
       <Icon name={kind.icon} cls={tripped ? "f-tripped" : `f-${kind.family}`} />

@@ -3,17 +3,30 @@
 import { useSignal } from "@preact/signals";
 import { CopyButton } from "../app/parts.tsx";
 import { bytes, exact } from "../format.ts";
-import { fold } from "./text.ts";
+import { fold, tail } from "./text.ts";
 
 interface Props {
   text: string;
   /** Prose wraps in the page's font; code keeps its columns. */
   prose?: boolean;
   copy?: boolean;
+  /** Shows the end first, as befits a stack. */
+  tail?: boolean;
 }
 
-export function TextBlock({ text, prose = false, copy = true }: Props) {
+export function TextBlock({ text, prose = false, copy = true, tail: fromEnd = false }: Props) {
   const steps = useSignal(0);
+  const end = fromEnd && steps.value === 0 ? tail(text) : null;
+  if (end) {
+    return (
+      <div class="text code-text">
+        <button type="button" class="unfold" onClick={() => (steps.value = 1)}>
+          Show {exact(end.hidden)} earlier lines
+        </button>
+        <pre>{end.shown}</pre>
+      </div>
+    );
+  }
   const part = fold(text, steps.value);
   return (
     <div class={prose ? "text prose" : "text code-text"}>

@@ -37,6 +37,15 @@ export function fold(text: string, steps: number): Fold {
   };
 }
 
+/** The last lines of a stack, which say most; null when it is short enough to be shown whole. */
+export function tail(text: string, lines = 16): { shown: string; hidden: number } | null {
+  const total = countLines(text);
+  if (total <= lines + 4) return null;
+  let at = text.length;
+  for (let i = 0; i < lines; i++) at = text.lastIndexOf("\n", at - 1);
+  return { shown: text.slice(at + 1), hidden: total - lines };
+}
+
 export function countLines(text: string): number {
   let lines = 1;
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines += 1;

@@ -28,7 +28,8 @@ export function looksLikeCode(text: string): boolean {
 
 export function ValueTab({ value, none }: { value: unknown; none: string }) {
   if (isEmpty(value)) return <p class="muted none">{none}</p>;
-  return <Value value={value} open={3} />;
+  const members = typeof value === "object" && value !== null ? Object.keys(value).length : 0;
+  return <Value value={value} open={members > 20 ? 1 : 3} />;
 }
 
 export function RawTab({ span }: { span: SpanJson }) {

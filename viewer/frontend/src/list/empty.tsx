@@ -36,7 +36,8 @@ export function EmptyStore() {
       </figure>
       {path && (
         <p class="muted">
-          This page shows the store <code data-testid="store-path">{path}</code>
+          This page shows the store <code data-testid="store-path">{path}</code>{" "}
+          <CopyButton text={path} label="Copy the path" />
         </p>
       )}
     </div>

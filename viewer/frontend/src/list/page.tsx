@@ -1,9 +1,9 @@
 /** The list of traces. */
 
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useComputed, useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
 import { onChange } from "../api/live.ts";
-import { narrow, useDelayed } from "../app/hooks.ts";
+import { focusUnlessUsed, narrow, useDelayed } from "../app/hooks.ts";
 import { Icon } from "../app/icons.tsx";
 import { useKeys } from "../app/keys.ts";
 import { copyAndSay, Failure } from "../app/parts.tsx";
@@ -53,6 +53,7 @@ export function ListPage() {
   useEffect(() => list.showRoute(here), [here.status, here.q, here.group]);
   return (
     <Shell hints={HINTS}>
+      <h1 class="sr-only">Traces</h1>
       <FilterBar here={here} />
       <Body here={here} />
     </Shell>
@@ -131,7 +132,7 @@ function Table({ here }: { here: ListRoute }) {
     if (list.place.scrollTop === 0 && virtual.scroller.current) virtual.scroller.current.scrollTop = 0;
   }, [here.status, here.q, here.group]);
   useListKeys(here, virtual.show, virtual.page);
-  useEffect(() => virtual.scroller.current?.focus({ preventScroll: true }), []);
+  useEffect(() => focusUnlessUsed(virtual.scroller.current), []);
 
   const [first, last] = virtual.range.value;
   const selected = list.selectedId.value;
@@ -142,44 +143,46 @@ function Table({ here }: { here: ListRoute }) {
     [],
   );
   return (
-    <div
-      ref={virtual.scroller}
-      class={list.busy.value ? "table refetching" : "table"}
-      role="grid"
-      aria-label="Traces"
-      aria-rowcount={list.cursor.value === null ? rows.length + 1 : -1}
-      aria-activedescendant={selected === null ? undefined : `row-${selected}`}
-      aria-busy={list.busy.value}
-      tabIndex={0}
-      data-testid="trace-table"
-    >
-      <Head />
+    <div class="table-box">
       <NewRows onShow={() => virtual.scroller.current?.scrollTo(0, 0)} />
       <div
-        class="rows"
-        role="rowgroup"
-        style={{ height: `${rows.length * rowHeight}px` }}
-        onPointerEnter={(event) => {
-          list.place.pointerInside = event.pointerType === "mouse";
-        }}
-        onPointerLeave={() => {
-          list.place.pointerInside = false;
-          if (list.held.peek()) list.scheduleRefresh(null);
-        }}
+        ref={virtual.scroller}
+        class={list.busy.value ? "table refetching" : "table"}
+        role="grid"
+        aria-label="Traces"
+        aria-rowcount={list.cursor.value === null ? rows.length + 1 : -1}
+        aria-activedescendant={selected === null ? undefined : `row-${selected}`}
+        aria-busy={list.busy.value}
+        tabIndex={0}
+        data-testid="trace-table"
       >
-        {rows.slice(first, last).map((trace, i) => (
-          <TraceRow
-            key={trace.trace_id}
-            trace={trace}
-            index={first + i}
-            selected={trace.trace_id === selected}
-            longest={longest}
-            rowHeight={rowHeight}
-            onSelect={select}
-          />
-        ))}
+        <Head />
+        <div
+          class="rows"
+          role="rowgroup"
+          style={{ height: `${rows.length * rowHeight}px` }}
+          onPointerEnter={(event) => {
+            list.place.pointerInside = event.pointerType === "mouse";
+          }}
+          onPointerLeave={() => {
+            list.place.pointerInside = false;
+            if (list.held.peek()) list.scheduleRefresh(null);
+          }}
+        >
+          {rows.slice(first, last).map((trace, i) => (
+            <TraceRow
+              key={trace.trace_id}
+              trace={trace}
+              index={first + i}
+              selected={trace.trace_id === selected}
+              longest={longest}
+              rowHeight={rowHeight}
+              onSelect={select}
+            />
+          ))}
+        </div>
+        <End count={rows.length} />
       </div>
-      <End count={rows.length} />
     </div>
   );
 }

@@ -3,10 +3,10 @@
 import { memo } from "../app/memo.ts";
 import type { TraceJson } from "../api/types.ts";
 import { second, serverNow } from "../app/clock.ts";
-import { Icon, StatusIcon } from "../app/icons.tsx";
+import { StatusIcon } from "../app/icons.tsx";
 import { go } from "../app/router.ts";
 import { traceUrl } from "../app/url.ts";
-import { absolute, count, duration, exact, oneLine, plural, relative } from "../format.ts";
+import { absolute, count, duration, elapsed, exact, oneLine, plural, relative } from "../format.ts";
 import { durationShare } from "./merge.ts";
 
 interface Props {
@@ -44,13 +44,13 @@ function Elapsed({ trace, longest }: { trace: TraceJson; longest: number }) {
   if (ms === null && trace.status === "running") {
     void second.value;
     ms = (serverNow() - trace.start_us) / 1000;
-    return <span class="dur running-dur">{duration(Math.max(0, Math.floor(ms / 1000) * 1000))}</span>;
+    return <span class="dur running-dur">{elapsed(ms)}</span>;
   }
   const share = ms === null ? 0 : durationShare(ms, longest);
   return (
     <span class={`dur d-${trace.status}`}>
-      {share > 0 && <i style={{ width: `${(share * 100).toFixed(1)}%` }} />}
-      <span>{duration(ms)}</span>
+      <span class="dur-bar">{share > 0 && <i style={{ width: `${(share * 100).toFixed(1)}%` }} />}</span>
+      {duration(ms)}
     </span>
   );
 }
@@ -113,11 +113,6 @@ function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }:
         <a href={traceUrl(trace.trace_id)} tabIndex={-1} class="row-link" title={trace.name}>
           {trace.name}
         </a>
-        {trace.handled_errors > 0 && (
-          <span class="badge handled" title={`${plural(trace.handled_errors, "error")} the run recovered from`}>
-            {trace.handled_errors} handled
-          </span>
-        )}
         {trace.incomplete && (
           <span class="badge" title="Some of this trace's spans could not be recorded">
             incomplete
@@ -129,6 +124,11 @@ function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }:
       </span>
       <span role="gridcell" class="c-output" data-testid="outcome">
         <Outcome trace={trace} />
+        {trace.handled_errors > 0 && (
+          <span class="badge handled" title={`${plural(trace.handled_errors, "error")} the run recovered from`}>
+            {trace.handled_errors} handled
+          </span>
+        )}
       </span>
       <span role="gridcell" class="c-duration">
         <Elapsed trace={trace} longest={longest} />

@@ -30,8 +30,10 @@ let query: TraceQuery = { status: "", q: "", group: "" };
 let key = "";
 let inFlight: AbortController | null = null;
 let refreshTimer: number | undefined;
-let refreshedAt = 0;
-let countedAt = 0;
+let refreshedAt = Number.NEGATIVE_INFINITY;
+let refreshing = false;
+let refreshAgain = false;
+let countedAt = Number.NEGATIVE_INFINITY;
 let countsTimer: number | undefined;
 const changedIds = new Set<string>();
 
@@ -115,9 +117,24 @@ export function scheduleRefresh(ids: ReadonlySet<string> | null): void {
   }, wait);
 }
 
+/** One refresh at a time, so that an older answer never comes after a newer one. */
 async function refresh(): Promise<void> {
   if (busy.peek()) return;
   if (!loaded.peek()) return load();
+  if (refreshing) {
+    refreshAgain = true;
+    return;
+  }
+  refreshing = true;
+  await readHead();
+  refreshing = false;
+  if (refreshAgain) {
+    refreshAgain = false;
+    scheduleRefresh(null);
+  }
+}
+
+async function readHead(): Promise<void> {
   refreshedAt = performance.now();
   const asked = key;
   const changed = [...changedIds];
@@ -127,7 +144,7 @@ async function refresh(): Promise<void> {
     const onHead = new Set(head.traces.map((trace) => trace.trace_id));
     const deeper = rows.peek().filter((r) => changed.includes(r.trace_id) && !onHead.has(r.trace_id));
     const singles = await Promise.all(deeper.slice(0, SINGLES).map((r) => api.trace(r.trace_id)));
-    if (asked !== key) return;
+    if (asked !== key || busy.peek()) return;
     const hold = place.scrollTop > 4 || place.pointerInside;
     const merged = mergeHead(rows.peek(), head, hold);
     batch(() => {

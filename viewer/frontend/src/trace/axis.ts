@@ -15,14 +15,15 @@ const CLOCK_STEPS = [1, 2, 5, 10, 15, 30].flatMap((n) => [
 ]);
 CLOCK_STEPS.sort((a, b) => a - b);
 
-function niceStep(rough: number): number {
-  if (rough > 5 * SECOND) {
-    const step = CLOCK_STEPS.find((s) => s >= rough);
-    if (step !== undefined) return step;
-  }
+/** The round step nearest to `rough`, by ratio, of those not below `least`. */
+function niceStep(rough: number, least: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(rough, 1)));
-  const factor = [1, 2, 5, 10].find((f) => f * power >= rough * 0.999) ?? 10;
-  return factor * power;
+  const tens = [1, 2, 5, 10, 20, 50].map((factor) => factor * power);
+  // Above some seconds people count in minutes; beyond the longest of those, in tens again.
+  const clock = rough > 5 * SECOND && rough < 20 * HOUR;
+  const steps = (clock ? CLOCK_STEPS : tens).filter((step) => step >= least);
+  const off = (step: number): number => Math.abs(Math.log(step / rough));
+  return steps.reduce((a, b) => (off(b) < off(a) ? b : a), steps[0] ?? 10 * power);
 }
 
 export interface Tick {
@@ -30,11 +31,11 @@ export interface Tick {
   label: string;
 }
 
-/** About `wanted` ticks on round values inside the domain. */
-export function ticks(domain: Domain, wanted = 5): Tick[] {
+/** About `wanted` ticks, never more than `most`, on round values inside the domain. */
+export function ticks(domain: Domain, wanted = 5, most = 12): Tick[] {
   const span = domain.to - domain.from;
   if (!(span > 0)) return [{ at: domain.from, label: tickLabel(domain.from, 1) }];
-  const step = niceStep(span / wanted);
+  const step = niceStep(span / wanted, span / most);
   const found: Tick[] = [];
   for (let i = Math.ceil(domain.from / step); i * step <= domain.to; i++) {
     found.push({ at: i * step, label: tickLabel(i * step, step) });

@@ -3,7 +3,7 @@
 import { StatusIcon, Icon } from "../app/icons.tsx";
 import { CopyButton } from "../app/parts.tsx";
 import type { TraceJson } from "../api/types.ts";
-import { absolute, count, duration, exact, oneLine, plural, shortId } from "../format.ts";
+import { absolute, count, duration, elapsed, exact, oneLine, plural, shortId } from "../format.ts";
 import type { TraceState } from "./state.ts";
 
 const METADATA_SHOWN = 4;
@@ -64,7 +64,7 @@ function plain(value: unknown): string {
 
 function Elapsed({ state, trace }: { state: TraceState; trace: TraceJson }) {
   if (trace.status !== "running") return <>{duration(trace.duration_ms)}</>;
-  return <>{duration(Math.floor(state.nowUs.value / 1e6) * 1000)}</>;
+  return <>{elapsed(state.nowUs.value / 1000)}</>;
 }
 
 function Tokens({ trace }: { trace: TraceJson }) {

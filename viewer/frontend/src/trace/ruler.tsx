@@ -6,14 +6,15 @@ import { duration } from "../format.ts";
 import { ticks, type Domain } from "./axis.ts";
 import type { TraceState } from "./state.ts";
 
-const TICK_PX = 110;
+const TICK_PX = 100;
+const LEAST_TICK_PX = 54;
 const LEAST_DRAG_PX = 5;
 
 export function tickPlaces(domain: Domain, width: number): { x: number; label: string }[] {
   if (width <= 0) return [];
   const scale = width / (domain.to - domain.from);
-  const wanted = Math.max(2, Math.min(8, Math.floor(width / TICK_PX)));
-  return ticks(domain, wanted).map((tick) => ({ x: (tick.at - domain.from) * scale, label: tick.label }));
+  const wanted = Math.max(2, Math.min(8, Math.round(width / TICK_PX)));
+  return ticks(domain, wanted, Math.max(1, width / LEAST_TICK_PX)).map((tick) => ({ x: (tick.at - domain.from) * scale, label: tick.label }));
 }
 
 interface Props {

@@ -28,13 +28,19 @@ const INDENT = 14;
 const DEEPEST = 12;
 const CHAR = 6.7;
 
+/** A detail that the name already says is not said twice. */
+function addition(name: string, detail: string): string {
+  return name.includes(detail) ? "" : detail;
+}
+
 function TreeCell({ tree, row, shut, tripped }: Pick<Props, "tree" | "row" | "shut" | "tripped">) {
   const { columns } = tree;
   const kind = kindOf(columns.type[row] ?? "");
   const status = columns.status[row] ?? "ok";
   const depth = Math.min(columns.depth[row] ?? 0, DEEPEST);
   const below = tree.errorsBelow[row]!;
-  const [name, detail] = [columns.name[row] ?? "", columns.detail[row] ?? ""];
+  const name = columns.name[row] ?? "";
+  const detail = addition(name, columns.detail[row] ?? "");
   const [tokensIn, tokensOut] = [columns.input_tokens[row] ?? null, columns.output_tokens[row] ?? null];
   return (
     <div class="tree-cell" role="gridcell" style={{ paddingInlineStart: `${6 + depth * INDENT}px` }}>
@@ -46,9 +52,9 @@ function TreeCell({ tree, row, shut, tripped }: Pick<Props, "tree" | "row" | "sh
         <span class="twist" />
       )}
       <Icon name={kind.icon} cls={tripped ? "f-tripped" : `f-${kind.family}`} label={kind.label} />
-      <span class="span-name" title={detail && detail !== name ? `${name} · ${detail}` : name}>
+      <span class="span-name" title={detail ? `${name} · ${detail}` : name}>
         {name || kind.label}
-        {detail && detail !== name && <span class="detail"> {detail}</span>}
+        {detail && <span class="detail"> {detail}</span>}
       </span>
       {status !== "ok" && <StatusIcon status={status} />}
       {tripped && <StatusIcon status="blocked" />}
@@ -87,14 +93,15 @@ function TimeCell(props: Props) {
   const start = tree.columns.start_us[row] ?? 0;
   const dur = tree.columns.dur_us[row] ?? null;
   const running = dur === null && tree.columns.status[row] === "running";
-  const end = dur === null ? (running ? props.nowUs : start) : start + dur;
+  // A span that was cut off lasted at least as long as the trace was heard of.
+  const heard = Math.max(start, tree.lastEndUs);
+  const end = dur === null ? (running ? props.nowUs : heard) : start + dur;
   const domain: Domain = { from: props.from, to: props.to };
   const bar = placeBar(start, end, domain, width - gutter);
   if (bar === null) return <div class="time-cell" role="gridcell" />;
-  const text = dur === null && !running ? "never ended" : duration((end - start) / 1000);
+  const text = dur === null && !running ? "no end" : duration((end - start) / 1000);
   const label = placeLabel(bar, text.length * CHAR + 2, width);
-  const structure = isStructure(tree.columns.type[row] ?? "");
-  const onBar = label.side === "inside" && !structure;
+  const onBar = label.side === "inside";
   return (
     <div class="time-cell" role="gridcell">
       <i

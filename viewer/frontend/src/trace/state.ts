@@ -58,6 +58,8 @@ export class TraceState {
   private readonly asked: string;
   private readonly controller = new AbortController();
   private timer: number | undefined;
+  private loading = false;
+  private again = false;
   private tookMs = 0;
   private loadedAt = 0;
 
@@ -70,7 +72,26 @@ export class TraceState {
     return this.trace.peek()?.trace_id ?? this.asked;
   }
 
+  /** One load at a time, so that an older answer never comes after a newer one. */
   async load(): Promise<void> {
+    if (this.loading) {
+      this.again = true;
+      return;
+    }
+    this.loading = true;
+    await this.read();
+    this.loading = false;
+    if (this.again) {
+      this.again = false;
+      this.refresh();
+    }
+  }
+
+  /**
+   * The trace before its spans: what ends in between is then seen on the spans, and the change it
+   * makes to the trace is told afterwards.
+   */
+  private async read(): Promise<void> {
     const began = performance.now();
     try {
       const { signal: stop } = this.controller;

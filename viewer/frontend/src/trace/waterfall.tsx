@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { narrow, useWidth } from "../app/hooks.ts";
+import { focusUnlessUsed, narrow, useWidth } from "../app/hooks.ts";
 import { recallNumber, remember } from "../app/storage.ts";
 import { useVirtualRows, type VirtualRows } from "../app/virtual.ts";
 import { duration } from "../format.ts";
@@ -30,12 +30,12 @@ export function Waterfall({ state, onReady }: Props) {
   const virtual = useVirtualRows({ count: rows.length, rowHeight, head: HEAD });
   const wanted = useSignal(recallNumber("tree", 330));
   const width = useWidth(virtual.scroller);
-  const share = narrow.value ? 0.56 : 0.62;
+  const share = width < 640 && !narrow.value ? 0.5 : 0.58;
   const treeWidth = Math.max(LEAST_TREE, Math.min(wanted.value, width * share, width - LEAST_TIME));
   const timeWidth = Math.max(0, width - treeWidth);
   useEffect(() => {
     onReady(virtual);
-    virtual.scroller.current?.focus({ preventScroll: true });
+    focusUnlessUsed(virtual.scroller.current);
   }, []);
 
   const selectedRow = state.selectedRow.value;
@@ -48,47 +48,48 @@ export function Waterfall({ state, onReady }: Props) {
   const selected = state.selectedId.value;
   if (!tree) return null;
   return (
-    <div
-      ref={virtual.scroller}
-      class="waterfall"
-      role="treegrid"
-      aria-label="Spans"
-      aria-rowcount={rows.length + 1}
-      aria-activedescendant={selected === null ? undefined : `span-${selected}`}
-      tabIndex={0}
-      data-testid="waterfall"
-      style={{ "--tree": `${treeWidth}px` }}
-      onClick={(event) => onClick(event, state)}
-      onDblClick={(event) => onDouble(event, state, tree)}
-      onWheel={(event) => onWheel(event, state, treeWidth, timeWidth - GUTTER)}
-    >
-      <div class="waterfall-head" role="row" aria-rowindex={1}>
-        <span role="columnheader" class="head-name">
-          Span
-        </span>
-        <div role="columnheader" aria-label="Time">
-          <Ruler state={state} width={timeWidth} gutter={GUTTER} />
+    <div class="waterfall-box" style={{ "--tree": `${treeWidth}px` }}>
+      <Splitter
+        cls="tree-split"
+        label="Width of the tree"
+        value={treeWidth}
+        onMove={(x) => {
+          wanted.value = Math.max(LEAST_TREE, Math.min(x, width - LEAST_TIME));
+          remember("tree", String(Math.round(wanted.value)));
+        }}
+      />
+      <div
+        ref={virtual.scroller}
+        class="waterfall"
+        role="treegrid"
+        aria-label="Spans"
+        aria-rowcount={rows.length + 1}
+        aria-activedescendant={selected === null ? undefined : `span-${selected}`}
+        tabIndex={0}
+        data-testid="waterfall"
+        onClick={(event) => onClick(event, state)}
+        onDblClick={(event) => onDouble(event, state, tree)}
+        onWheel={(event) => onWheel(event, state, treeWidth, timeWidth - GUTTER)}
+      >
+        <div class="waterfall-head" role="row" aria-rowindex={1}>
+          <span role="columnheader" class="head-name">
+            Span
+          </span>
+          <div role="columnheader" aria-label="Time">
+            <Ruler state={state} width={timeWidth} gutter={GUTTER} />
+          </div>
         </div>
-        <Splitter
-          cls="tree-split"
-          label="Width of the tree"
-          value={treeWidth}
-          onMove={(x) => {
-            wanted.value = Math.max(LEAST_TREE, Math.min(x, width - LEAST_TIME));
-            remember("tree", String(Math.round(wanted.value)));
-          }}
-        />
+        <Plot state={state} width={timeWidth} rowsHeight={rows.length * rowHeight}>
+          <Rows
+            state={state}
+            tree={tree}
+            rows={rows}
+            range={virtual.range.value}
+            rowHeight={rowHeight}
+            width={timeWidth}
+          />
+        </Plot>
       </div>
-      <Plot state={state} width={timeWidth} rowsHeight={rows.length * rowHeight}>
-        <Rows
-          state={state}
-          tree={tree}
-          rows={rows}
-          range={virtual.range.value}
-          rowHeight={rowHeight}
-          width={timeWidth}
-        />
-      </Plot>
     </div>
   );
 }

@@ -1,0 +1,109 @@
+"""The catalog file: views and macros over the data, and not one row of it.
+
+It is built beside its place and published with a link, so that it appears whole, once, and never
+over a file that is there. After that flightlog does not open it again: DuckDB lets one process
+write a file or several read it, and this one belongs to whoever wants to look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from exporters.duckdb.layout import Layout
+from exporters.duckdb.parts import ensure_schema_part
+from exporters.duckdb.schema import RECORD
+
+STORAGE_VERSION = "v1.0.0"  # what DuckDB 1.0 and all since can open
+VIEWS = Path(__file__).parent / "views"
+DERIVED = (("start_time", "TIMESTAMPTZ"), ("end_time", "TIMESTAMPTZ"), ("duration_ms", "DOUBLE"))
+CONTENT = ("input", "output", "instructions", "tools")
+_MARK = re.compile(r"/\*([a-z ]+)\*/")
+
+
+def ensure_catalog(layout: Layout) -> bool:
+    """Make the catalog file unless there is one.
+
+    Returns:
+        Whether it is there now. It is not where nothing was recorded yet, or where the folder
+        cannot be written: reading works without it.
+    """
+    if os.path.lexists(layout.catalog):
+        return True
+    if not layout.exists:
+        return False
+    draft = layout.tmp / f"catalog-{secrets.token_hex(8)}.duckdb"
+    try:
+        ensure_schema_part(layout)
+        _build(draft, layout)
+        _publish(draft, layout.catalog)
+    except (OSError, duckdb.IOException):
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+    return True
+
+
+def statements(*, raw: bool, root: Path | None = None) -> Iterator[str]:
+    """The texts that make the views, in order.
+
+    Args:
+        raw: Whether to read the store's folder by patterns, as the catalog does; else the reader
+            makes `_hot`, `_open`, `_data`, `_hot_items`, `_part_items` and `_gone` itself.
+        root: The folder of the data, for the raw views.
+    """
+    marks = {
+        "record": ", ".join(field.name for field in RECORD),
+        "record types": "{" + ", ".join(f"'{f.name}': '{f.type}'" for f in RECORD) + "}",
+        "root": str(root).replace("'", "''"),
+    }
+    for line in (VIEWS / "ORDER").read_text(encoding="utf-8").splitlines():
+        name, _, kind = line.partition(" ")
+        if name.startswith("#") or (kind == "raw" and not raw):
+            continue
+        text = (VIEWS / name).read_text(encoding="utf-8")
+        if "/*field*/" in text:
+            for column in CONTENT:
+                yield _filled(text, {"field": column})
+        else:
+            yield _filled(text, marks)
+
+
+def _filled(text: str, marks: dict[str, str]) -> str:
+    return _MARK.sub(lambda match: marks[match[1]], text)
+
+
+def _build(draft: Path, layout: Layout) -> None:
+    connection = duckdb.connect(":memory:", config={"threads": 1})
+    try:
+        target = str(draft).replace("'", "''")
+        connection.execute(f"attach '{target}' as catalog (storage_version '{STORAGE_VERSION}')")
+        connection.execute("use catalog")
+        for text in statements(raw=True, root=layout.root):
+            connection.execute(text)
+        connection.execute("use memory")
+        connection.execute("detach catalog")
+    finally:
+        connection.close()
+
+
+def _publish(draft: Path, target: Path) -> None:
+    fd = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        if not target.exists():
+            draft.rename(target)

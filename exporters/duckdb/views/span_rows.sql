@@ -1,0 +1,35 @@
+create view _spans as
+select
+    r.trace_id,
+    r.span_id,
+    r.parent_id,
+    r.trace_name,
+    r.group_id,
+    r.metadata,
+    r.name,
+    r.type,
+    case when r.status = 'running' and g.gone then 'interrupted' else r.status end as status,
+    r.start_time as started_at,
+    r.end_time as ended_at,
+    r.duration_ms,
+    json_extract_string(r.error, '$.message') as error_message,
+    json_extract_string(r.error, '$.data.type') as error_type,
+    r.error,
+    r.model,
+    r.input_tokens,
+    r.output_tokens,
+    r.cached_tokens,
+    r.reasoning_tokens,
+    r.input,
+    r.output,
+    r.instructions,
+    r.tools,
+    r.data,
+    r.attributes,
+    r.start_ns,
+    r.end_ns,
+    r.owner,
+    r.source
+from _records as r
+left join (select owner, any_value(true) as gone from _gone group by owner) as g on g.owner = r.owner
+where r.k = 'span';

@@ -1,0 +1,131 @@
+create view _calls as
+select trace_id, span_id, parent_id, model, input_tokens, output_tokens, cached_tokens, reasoning_tokens
+from _records
+where k = 'span' and type in ('generation', 'response');
+
+create view _tokens as
+select
+    c.trace_id,
+    sum(c.input_tokens)::bigint as input_tokens,
+    sum(c.output_tokens)::bigint as output_tokens,
+    sum(c.cached_tokens)::bigint as cached_tokens,
+    sum(c.reasoning_tokens)::bigint as reasoning_tokens
+from _calls as c
+left join (select trace_id, span_id, any_value(true) as found from _calls group by trace_id, span_id) as p
+    on p.trace_id = c.trace_id and p.span_id = c.parent_id
+where p.found is null
+group by c.trace_id;
+
+create view _rollup as
+select
+    trace_id,
+    coalesce(any_value(name) filter (where k = 'trace'), any_value(trace_name)) as name,
+    any_value(group_id) as group_id,
+    any_value(metadata) as metadata,
+    coalesce(any_value(nullif(start_ns, 0)) filter (where k = 'trace'), min(start_ns) filter (where k = 'span'), 0) as start_ns,
+    case
+        when bool_or(k = 'trace') then any_value(end_ns) filter (where k = 'trace')
+        when bool_and(end_ns is not null) filter (where k = 'span') then max(end_ns) filter (where k = 'span')
+    end as end_ns,
+    coalesce(any_value(status) filter (where k = 'trace'), 'ok') as trace_status,
+    any_value(error) filter (where k = 'trace') as trace_error,
+    bool_or(end_ns is null and owner in (select owner from _gone)) filter (where k = 'trace') as trace_gone,
+    bool_or(end_ns is null and owner not in (select owner from _gone)) filter (where k = 'span') as spans_alive,
+    count(*) filter (where k = 'span') as span_count,
+    coalesce(bool_or(status = 'error' or type = 'guardrail') filter (where k = 'span'), false) as trouble,
+    coalesce(list(distinct model order by model) filter (where model is not null), []::varchar[]) as models
+from _records
+where k in ('span', 'trace')
+group by trace_id;
+
+create view _judged as
+select
+    t.*,
+    v.blocked,
+    coalesce(v.error_count, 0) as error_count,
+    coalesce(v.handled_errors, 0) as handled_errors,
+    v.error_cause,
+    v.block_cause,
+    t.end_ns is null and coalesce(not t.trace_gone, t.spans_alive) as running,
+    coalesce(v.error_count > 0, false) or (
+        t.trace_status = 'error' and not _is_tripwire(
+            json_extract_string(t.trace_error, '$.message'),
+            json_extract_string(t.trace_error, '$.data.type')
+        )
+    ) as failed
+from _rollup as t
+left join _verdicts as v on v.trace_id = t.trace_id;
+
+create view _heads as
+select trace_id, any_value(input) as input, any_value(output) as output
+from _records
+where k = 'trace'
+group by trace_id;
+
+create view traces as
+select
+    t.trace_id,
+    t.name,
+    case
+        when t.running then 'running'
+        when t.failed then 'error'
+        when t.blocked then 'blocked'
+        when t.trace_status = 'cancelled' then 'cancelled'
+        when t.end_ns is null then 'interrupted'
+        else 'ok'
+    end as status,
+    make_timestamptz(t.start_ns // 1000) as started_at,
+    make_timestamptz(t.end_ns // 1000) as ended_at,
+    (t.end_ns - t.start_ns) / 1e6 as duration_ms,
+    t.span_count,
+    t.error_count,
+    t.handled_errors,
+    case when t.failed then t.error_cause.span_id when t.blocked then t.block_cause.span_id end as first_cause_span_id,
+    case when t.failed then t.error_cause.name when t.blocked then t.block_cause.name end as first_cause_name,
+    case when t.failed then t.error_cause.type when t.blocked then t.block_cause.type end as first_cause_type,
+    case when t.failed then t.error_cause.message when t.blocked then t.block_cause.message end as first_cause_message,
+    _whole(h.input, i.content) as input,
+    _whole(h.output, o.content) as output,
+    t.group_id,
+    t.metadata,
+    n.input_tokens,
+    n.output_tokens,
+    n.cached_tokens,
+    n.reasoning_tokens,
+    t.models,
+    coalesce(l.items, 0) > 0 as incomplete,
+    t.start_ns,
+    t.end_ns
+from _judged as t
+left join _tokens as n on n.trace_id = t.trace_id
+left join _heads as h on h.trace_id = t.trace_id
+left join _whole_input as i on i.trace_id = t.trace_id and i.span_id = ''
+left join _whole_output as o on o.trace_id = t.trace_id and o.span_id = ''
+left join (select trace_id, sum(items) as items from losses group by trace_id) as l on l.trace_id = t.trace_id;
+
+comment on view traces is 'Every trace, one a row';
+comment on column traces.trace_id is 'Its id';
+comment on column traces.name is 'Its name, as given to trace() or as workflow_name';
+comment on column traces.status is 'running, ok, error, blocked (a guardrail tripped), cancelled, or interrupted: its process died. Through this file alone an interrupted trace still shows as running, because SQL cannot see which processes live; flightlog sql and exporters.sql can';
+comment on column traces.started_at is 'When it started';
+comment on column traces.ended_at is 'When it ended; null while it runs';
+comment on column traces.duration_ms is 'How long it took, in milliseconds; null while it runs';
+comment on column traces.span_count is 'How many spans it has';
+comment on column traces.error_count is 'Errored spans whose error was not handled';
+comment on column traces.handled_errors is 'Errored spans that the run recovered from: errors within a tool call that gave a result all the same';
+comment on column traces.first_cause_span_id is 'Where its trouble began: among failed spans with no failed span below them, the one that ended first; or the guardrail that tripped';
+comment on column traces.first_cause_name is 'Name of that span';
+comment on column traces.first_cause_type is 'Type of that span';
+comment on column traces.first_cause_message is 'Message of its error';
+comment on column traces.input is 'What its first run was asked, JSON';
+comment on column traces.output is 'What its last run answered, JSON';
+comment on column traces.group_id is 'Ties traces together, such as the turns of one chat';
+comment on column traces.metadata is 'What the program said of it, a JSON object';
+comment on column traces.input_tokens is 'Tokens sent to models, cached ones included';
+comment on column traces.output_tokens is 'Tokens received from models, reasoning included';
+comment on column traces.cached_tokens is 'Tokens sent that the servers had cached';
+comment on column traces.reasoning_tokens is 'Tokens received that were reasoning';
+comment on column traces.models is 'Models that were called';
+comment on column traces.incomplete is 'Whether something of it could not be kept: see losses';
+comment on column traces.start_ns is 'When it started, in nanoseconds since 1970';
+comment on column traces.end_ns is 'When it ended, in nanoseconds since 1970';

@@ -1,0 +1,180 @@
+"""A small reader of a store's files that shares no code with the one that ships, and journals."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from exporters.duckdb.journal import Journal
+
+Key = tuple[str, str | None, str | None]
+
+
+@dataclass
+class Found:
+    """What a store holds, covered sources left out.
+
+    `ended` counts distinct appearances of an id that ended: in one segment twice is once, in two
+    places is twice.
+    """
+
+    ended: Counter[Key] = field(default_factory=Counter)
+    open: set[Key] = field(default_factory=set)
+    rows: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    items: dict[str, Any] = field(default_factory=dict)
+    losses: Counter[str] = field(default_factory=Counter)
+    bad: int = 0
+
+    def content(self, value: Any) -> Any:
+        """A column's content with items put back in."""
+        value = json.loads(value) if isinstance(value, str) else value
+        if value is None:
+            return None
+        if "refs" in value:
+            return [self.items[name] for name in value["refs"]]
+        return self.items[value["ref"]] if "ref" in value else value["value"]
+
+    def span(self, name: str) -> dict[str, Any]:
+        """The one span of a name."""
+        (row,) = [row for key, row in self.rows.items() if key[0] == "span" and row["name"] == name]
+        return row
+
+
+def read_store(store: Path) -> Found:
+    """Parts first, then segments; what any part covers does not count."""
+    root = store.with_name(store.name + ".d")
+    names = [name for name in os.listdir(root / "parts") if not name.endswith("-schema")]
+    covered = set()
+    for name in names:
+        covered |= set((root / "parts" / name / "covers.csv").read_text().split())
+    segments = sorted(name for name in os.listdir(root / "hot") if name.endswith(".ndjson"))
+    found = Found()
+    with duckdb.connect() as con:
+        for name in names:
+            if name in covered:
+                continue
+            folder = root / "parts" / name
+            _take(con, found, f"{folder}/data.parquet")
+            if f"{name}/open" not in covered:
+                _take(con, found, f"{folder}/open.parquet")
+            for hash_, value in con.execute(f"from '{folder}/items.parquet'").fetchall():
+                found.items[hash_] = None if value is None else json.loads(value)
+    for name in segments:
+        if name not in covered:
+            _segment(found, (root / "hot" / name).read_bytes())
+    found.open -= set(found.ended)
+    return found
+
+
+def _take(con: duckdb.DuckDBPyConnection, found: Found, path: str) -> None:
+    result = con.execute(f"select * exclude (start_time, end_time) from '{path}'")
+    columns = [column[0] for column in result.description or ()]
+    for values in result.fetchall():
+        _row(found, dict(zip(columns, values, strict=True)), found.ended)
+
+
+def _segment(found: Found, data: bytes) -> None:
+    here: Counter[Key] = Counter()
+    for line in data.split(b"\n"):
+        if not line:
+            continue
+        if not line.startswith(b'{"crc":"') or int(line[8:16], 16) != zlib.crc32(line[18:]):
+            found.bad += 1
+            continue
+        row = json.loads(line)
+        if row["k"] == "item":
+            found.items[row["hash"]] = row["value"]
+        else:
+            _row(found, row, here)
+    for key in here:
+        found.ended[key] += 1
+
+
+def _row(found: Found, row: dict[str, Any], ended: Counter[Key]) -> None:
+    if row["k"] == "loss":
+        found.losses[row["reason"]] += row["items"]
+        return
+    key = (row["k"], row.get("trace_id"), row.get("span_id"))
+    if row.get("end_ns") is None:
+        found.open.add(key)
+        found.rows.setdefault(key, row)
+    else:
+        ended[key] += 1
+        found.rows[key] = row
+
+
+@pytest.fixture
+def read() -> Callable[[Path], Found]:
+    """The reader."""
+    return read_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Where a store may be made."""
+    return tmp_path / "traces.duckdb"
+
+
+@pytest.fixture
+def journal(store: Path) -> Iterator[Callable[..., Journal]]:
+    """Makes journals, by default without a fallback, and closes them."""
+    made: list[Journal] = []
+
+    def make(path: Path = store, *, fallback: Path | None = None, **options: Any) -> Journal:
+        made.append(Journal(path, fallback=fallback, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], Any]], Any]:
+    """Waits for a condition, for ten seconds at most."""
+
+    def wait(condition: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + 10
+        while not (result := condition()):
+            if time.monotonic() > deadline:
+                pytest.fail("the condition did not come true in time")
+            time.sleep(0.005)
+        return result
+
+    return wait
+
+
+@pytest.fixture
+def python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python programs given as text; those left over are killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(program: str, *arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with contextlib.suppress(OSError):
+            process.kill()
+        process.communicate()

@@ -1,0 +1,105 @@
+"""Real processes: several record, one is killed, and everybody can read at any time."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from exporters import open_store
+from exporters.store import TraceQuery
+
+WRITER = Path(__file__).with_name("writer.py")
+FLIGHTLOG = str(Path(sys.executable).with_name("flightlog"))
+SECONDS = 6.0
+
+
+def start(name: str) -> subprocess.Popen[str]:
+    """A writer with this name."""
+    command = [sys.executable, str(WRITER), name, str(SECONDS)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def steps(store_rows: list[tuple[str, int]], name: str) -> list[int]:
+    """Steps of a writer that the store has, in order."""
+    return sorted(step for writer, step in store_rows if writer == name)
+
+
+@pytest.mark.timeout(120)
+def test_four_writers_a_viewer_and_sql() -> None:
+    """No lock error, nothing lost or doubled; spans open in a killed writer are interrupted."""
+    with subprocess.Popen(
+        [FLIGHTLOG, "view", "--no-browser", "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as viewer:
+        assert viewer.stdout is not None
+        url = viewer.stdout.readline().split()[-1].rstrip("/")
+        writers = {name: start(name) for name in "abcd"}
+        query = "SELECT count(*) AS spans FROM spans"
+        counts = []
+        victim = writers["d"]
+        while any(writer.poll() is None for writer in writers.values()):
+            done = subprocess.run(
+                [FLIGHTLOG, "sql", query, "--format", "json"],
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            counts.append(json.loads(done.stdout)[0]["spans"])
+            with urllib.request.urlopen(f"{url}/api/v1/traces", timeout=10) as answer:
+                assert answer.status == 200
+            if victim.poll() is None and counts[-1] > 400:
+                victim.send_signal(signal.SIGKILL)
+        viewer.send_signal(signal.SIGINT)
+
+    acknowledged = {}
+    for name, writer in writers.items():
+        out, _ = writer.communicate(timeout=10)
+        acknowledged[name] = [int(line) for line in out.splitlines()]
+    assert victim.returncode == -signal.SIGKILL
+    assert counts == sorted(counts)
+    store = open_store()
+    found = store.sql(
+        "SELECT data->>'writer', (data->>'step')::INT FROM spans WHERE name LIKE 'step %'",
+        limit=100_000,
+    )
+    rows = [(str(writer), int(step)) for writer, step in found.rows]
+    for name, said in acknowledged.items():
+        have = steps(rows, name)
+        assert len(said) > 50
+        assert have == list(range(len(have)))
+        assert len(have) - len(said) in (0, 1)
+    status = {trace.name: trace.status for trace in store.search(TraceQuery()).traces}
+    assert status == {
+        "writer a": "ok",
+        "writer b": "ok",
+        "writer c": "ok",
+        "writer d": "interrupted",
+    }
+    killed = store.search(TraceQuery(name="writer d")).traces[0]
+    assert {span.status for span in store.spans(killed.trace_id) if span.name == "outer"} == {
+        "interrupted"
+    }
+
+
+@pytest.mark.timeout(60)
+def test_what_ended_survives_a_kill() -> None:
+    """After SIGKILL in the middle of things, whatever ended before is there."""
+    writer = start("k")
+    assert writer.stdout is not None
+    said = [int(writer.stdout.readline()) for _ in range(100)]
+    time.sleep(0.1)
+    writer.kill()
+    rest, _ = writer.communicate()
+    said += [int(line) for line in rest.split()]
+
+    found = open_store().sql("SELECT name, status FROM spans WHERE name LIKE 'step %'").rows
+
+    names = {name for name, _ in found}
+    assert {f"step {step}" for step in said} <= names
+    assert len(found) == len(names)

@@ -1,0 +1,89 @@
+import csv
+import io
+import json
+
+import pytest
+
+QUERY = "SELECT name, status, span_count FROM traces ORDER BY started_at"
+
+
+def test_table(flightlog):
+    """Rows come as a table whose numbers stand to the right."""
+    done = flightlog("sql", QUERY)
+    header, *rows = done.stdout.splitlines()
+
+    assert done.returncode == 0
+    assert header.split() == ["name", "status", "span_count"]
+    assert rows[0].split() == ["support", "ok", "2"]
+    assert rows[2].startswith("refund \\x1b]0;owned\\x07")
+    assert done.stderr == ""
+
+
+def test_json(flightlog):
+    """Rows come as objects; a second column of a name gets a key of its own."""
+    query = "SELECT 1 AS n, 1.5 AS n, 9007199254740993 AS big, [1] AS l, NULL AS x"
+    done = flightlog("sql", query, "--format", "json")
+
+    assert json.loads(done.stdout) == [
+        {"n": 1, "n_1": 1.5, "big": 9007199254740993, "l": [1], "x": None}
+    ]
+
+
+def test_ndjson(flightlog):
+    """One object a line."""
+    lines = flightlog("sql", QUERY, "--format", "ndjson").stdout.splitlines()
+
+    assert [json.loads(line)["status"] for line in lines] == ["ok", "ok", "error"]
+
+
+def test_csv(flightlog):
+    """A file gets text exactly as it was recorded."""
+    done = flightlog("sql", QUERY, "--format", "csv")
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+
+    assert rows[0] == ["name", "status", "span_count"]
+    assert rows[3][0] == "refund \x1b]0;owned\x07"
+
+
+@pytest.mark.parametrize("form", ["table", "json", "ndjson", "csv"])
+def test_no_rows(flightlog, form):
+    """No row is a result too."""
+    done = flightlog("sql", "SELECT name FROM traces WHERE false", "--format", form)
+
+    assert done.returncode == 0
+    assert done.stdout == {"json": "[]\n", "ndjson": ""}.get(form, "name\n")
+
+
+def test_stdin(flightlog):
+    """A query can come through a pipe."""
+    assert flightlog("sql", "-", "--format", "csv", given="SELECT 7 AS n").stdout == "n\n7\n"
+
+
+def test_limit(flightlog):
+    """Where the limit cuts, one is told so, beside the result."""
+    done = flightlog("sql", "SELECT * FROM range(10)", "--limit", "3", "--format", "ndjson")
+
+    assert len(done.stdout.splitlines()) == 3
+    assert "--limit" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "query", ["SELCT 1", "SELECT nothing FROM traces", "DROP VIEW traces", "", "SELECT 1; SELECT 2"]
+)
+def test_refused(flightlog, query):
+    """A query that is broken or does more than read is told in one message."""
+    done = flightlog("sql", query)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("flightlog: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_timeout(flightlog):
+    """A query without end is stopped."""
+    done = flightlog(
+        "sql", "SELECT count(*) FROM range(100000000000) a, range(1000000)", "--timeout", "1"
+    )
+
+    assert done.returncode == 1
+    assert "1 s" in done.stderr

@@ -1,0 +1,126 @@
+"""`flightlog list`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import cast
+
+from exporters.store import TRACE_STATUSES, TraceQuery, TraceRow, TraceStatus
+from viewer.cli.columns import Column, lines
+from viewer.cli.opening import opened
+from viewer.cli.terminal import Terminal, json_visible, one_line, say, terminal
+from viewer.cli.usage import UsageError, whole_number
+from viewer.cli.wording import MARKS, ago, count, duration, tokens
+from viewer.encoding import to_json
+from viewer.wire import trace_json
+
+EXAMPLE = "flightlog list status:error,blocked refund"
+_SHORT_ID = 8
+_COLUMNS = (
+    Column("STATUS"),
+    Column("NAME", least=12),
+    Column("DURATION", right=True, drop=4),
+    Column("SPANS", right=True, drop=2),
+    Column("TOKENS", right=True, drop=1),
+    Column("STARTED", drop=3),
+    Column("TRACE"),
+    Column("CAUSE", least=12, drop=5),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser, /) -> None:
+    """What `list` takes."""
+    parser.add_argument(
+        "filter",
+        nargs="*",
+        metavar="FILTER",
+        help="status:error,blocked · group:ID · name:NAME · any other words: text to look for",
+    )
+    parser.add_argument(
+        "--limit", type=whole_number(1), default=50, metavar="N", help="most traces (default: 50)"
+    )
+    parser.add_argument("--json", action="store_true", help="an array with everything known")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the traces that match."""
+    query = parse(args.filter, limit=args.limit)
+    with opened(args) as store:
+        page = store.search(query)
+        where = store.info().path if not page.traces else ""
+    if args.json:
+        rows = [json_visible(to_json(trace_json(row)).decode()) for row in page.traces]
+        print("[\n" + ",\n".join(rows) + "\n]" if rows else "[]")
+    elif page.traces:
+        print("\n".join(table(page.traces, terminal(), now_ns=time.time_ns())))
+    if not page.traces and args.filter:
+        say("No trace matches. The filter takes status:, group:, name: and text; try less of it.")
+    elif not page.traces:
+        say(f"No trace is in {where} yet. Record one: flightlog demo")
+    elif page.next_cursor is not None:
+        say(f"These are the newest {len(page.traces)}; there are more. See them with --limit N.")
+    return 0
+
+
+def parse(words: Sequence[str], *, limit: int) -> TraceQuery:
+    """A filter's words as a query.
+
+    Raises:
+        UsageError: If a status is none.
+    """
+    statuses: list[TraceStatus] = []
+    exact: dict[str, str] = {}
+    text: list[str] = []
+    for word in words:
+        key, colon, value = word.partition(":")
+        if colon and key == "status":
+            statuses += _statuses(value)
+        elif colon and value and key in ("group", "name"):
+            exact[key] = value
+        else:
+            text.append(word)
+    return TraceQuery(
+        status=tuple(dict.fromkeys(statuses)),
+        group_id=exact.get("group"),
+        name=exact.get("name"),
+        text=" ".join(text) or None,
+        limit=limit,
+    )
+
+
+def _statuses(value: str) -> list[TraceStatus]:
+    for name in value.split(","):
+        if name not in TRACE_STATUSES:
+            raise UsageError(
+                f"The status {name!r} is none. A trace is one of: {', '.join(TRACE_STATUSES)}. "
+                f"Write for example: flightlog list status:error,blocked"
+            )
+    return [cast(TraceStatus, name) for name in value.split(",")]
+
+
+def table(traces: Sequence[TraceRow], target: Terminal, *, now_ns: int) -> list[str]:
+    """The traces as lines of text."""
+    whole = target.width is None
+    cause = any(row.first_cause for row in traces)
+    columns = _COLUMNS if cause else _COLUMNS[:-1]
+    rows = [_cells(row, now_ns=now_ns, whole=whole) for row in traces]
+    colours = [MARKS[row.status].colour for row in traces]
+    return lines(columns, rows, target, colours=colours)
+
+
+def _cells(row: TraceRow, *, now_ns: int, whole: bool) -> list[str]:
+    cause = row.first_cause
+    identity = one_line(row.trace_id)
+    return [
+        f"{MARKS[row.status].glyph} {row.status}",
+        one_line(row.name),
+        duration(row.duration_ms),
+        count(row.span_count),
+        tokens(row.input_tokens, row.output_tokens) or "-",
+        ago(row.start_ns, now_ns),
+        # The end of an id tells traces apart, as it begins with the time.
+        identity if whole else identity[-_SHORT_ID:],
+        "" if cause is None else one_line(f"{cause.name}: {cause.message}"),
+    ]

@@ -1,0 +1,51 @@
+"""The store that a command is about."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import exporters
+from exporters.store import TraceStore
+from tracer.config import Settings, settings
+from tracer.errors import ConfigError
+
+_EXPORTERS = "flightlog.exporters"
+
+
+def checked_settings() -> Settings:
+    """The settings, once it is sure that they can be followed.
+
+    A wrong name in `FLIGHTLOG_EXPORTERS` means that programs record nothing; whoever then looks
+    for their traces is told so here.
+
+    Raises:
+        ConfigError: If a setting cannot be followed.
+    """
+    found = settings()
+    if found.exporters not in ((), ("duckdb",)):
+        known = entry_points(group=_EXPORTERS).names
+        for name in found.exporters:
+            if name not in known:
+                raise ConfigError(
+                    f"FLIGHTLOG_EXPORTERS names {name!r}, but no exporter is called so. Known: "
+                    f"{', '.join(sorted(known)) or 'none'}. Correct the variable, or install the "
+                    f"package that brings it."
+                )
+    return found
+
+
+def store_path(args: argparse.Namespace) -> Path:
+    """Where the store is: as the command says, else as the settings do."""
+    found = checked_settings()
+    return Path(args.store).expanduser() if args.store else found.store
+
+
+@contextlib.contextmanager
+def opened(args: argparse.Namespace) -> Iterator[TraceStore]:
+    """The store, for as long as the block lasts."""
+    with contextlib.closing(exporters.open_store(store_path(args))) as store:
+        yield store

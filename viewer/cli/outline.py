@@ -1,0 +1,104 @@
+"""A trace as a tree of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporters.store import FirstCause, SpanRow, TraceRow
+from viewer.cli.terminal import Terminal, cut, one_line, pad, width_of
+from viewer.cli.wording import MARKS, duration, moment, plural, tokens
+from viewer.tree import ROOT, Node
+from viewer.wire import duration_ms
+
+_WIDEST_NAME = 72
+_LEAST_NAME = 24
+_DURATION = 12
+
+
+def tree(row: TraceRow, nodes: Sequence[Node], target: Terminal) -> list[str]:
+    """The trace's facts, then a line a span: name, duration, tokens, what went wrong."""
+    return [*(target.cut(line) for line in facts(row)), "", *branches(nodes, target)]
+
+
+def facts(row: TraceRow) -> list[str]:
+    """What there is to say of a trace as a whole."""
+    errors = [plural(row.error_count, "error")] if row.error_count else []
+    if row.handled_errors:
+        errors.append(f"{plural(row.handled_errors, 'error')} handled")
+    used = tokens(row.input_tokens, row.output_tokens)
+    parts = [
+        f"{MARKS[row.status].glyph} {row.status}",
+        duration(row.duration_ms),
+        plural(row.span_count, "span"),
+        *errors,
+        *([f"{used} tokens"] if used else []),
+        *map(one_line, row.models),
+        moment(row.start_ns),
+    ]
+    lines = [one_line(row.name), "  " + " · ".join(parts)]
+    lines.append(f"  {one_line(row.trace_id)}")
+    if row.group_id:
+        lines[-1] += f" · group {one_line(row.group_id)}"
+    if row.first_cause is not None:
+        lines.append(f"  cause: {cause(row.first_cause)}")
+    if row.incomplete:
+        lines.append("  incomplete: some of this trace was lost while it was recorded")
+    return lines
+
+
+def cause(first: FirstCause) -> str:
+    """Where the trouble began, in a line."""
+    return one_line(f"{first.name} ({first.type}): {_first_line(first.message)}")
+
+
+def branches(nodes: Sequence[Node], target: Terminal) -> list[str]:
+    """A line a span, in the order and at the depth that the tree has it."""
+    labels = [guide + label(node.span) for guide, node in zip(guides(nodes), nodes, strict=True)]
+    widest = max([_LEAST_NAME, *(width_of(text) for text in labels)])
+    most = _WIDEST_NAME if target.width is None else max(_LEAST_NAME, target.width // 2)
+    width = min(widest, most)
+    return [
+        target.paint(target.cut(_line(text, node.span, width)), MARKS[node.span.status].colour)
+        for text, node in zip(labels, nodes, strict=True)
+    ]
+
+
+def _line(text: str, span: SpanRow, width: int) -> str:
+    mark = "" if span.status == "ok" else f"{MARKS[span.status].glyph} {span.status}"
+    wrong = one_line(_first_line(span.error)) if span.error else ""
+    used = tokens(span.input_tokens, span.output_tokens)
+    rest = "  ".join(filter(None, (used, f"{mark}: {wrong}" if wrong else mark)))
+    took = pad(duration(duration_ms(span)), _DURATION, right=True)
+    return f"{pad(cut(text, width), width)}{took}  {rest}".rstrip()
+
+
+def label(span: SpanRow) -> str:
+    """Type, name, and the word beside it that says more."""
+    detail = span.detail or (span.model if span.model != span.name else None)
+    parts = [span.type, span.name if span.name != span.type else "", detail or ""]
+    return one_line(" ".join(filter(None, parts)))
+
+
+def guides(nodes: Sequence[Node]) -> list[str]:
+    """The lines that lead from parents to children, for nodes in pre-order."""
+    last = [True] * len(nodes)
+    seen: set[int] = set()
+    for index in range(len(nodes) - 1, -1, -1):
+        parent = nodes[index].parent
+        last[index] = parent not in seen
+        seen.add(parent)
+    above: list[str] = []
+    result: list[str] = []
+    for index, node in enumerate(nodes):
+        if node.parent == ROOT:
+            result.append("")
+            above.append("")
+            continue
+        lead = above[node.parent]
+        result.append(lead + ("└─ " if last[index] else "├─ "))
+        above.append(lead + ("   " if last[index] else "│  "))
+    return result
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

@@ -1,0 +1,113 @@
+"""`flightlog show`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from exporters.store import NotFoundError, SpanRow, TraceQuery, TraceRow, TraceStore
+from viewer.cli import outline, report
+from viewer.cli.opening import opened
+from viewer.cli.terminal import json_visible, terminal
+from viewer.encoding import to_json
+from viewer.tree import pre_order
+from viewer.wire import span_json, trace_json
+
+EXAMPLE = "flightlog show last"
+_FORMATS = ("tree", "json", "markdown")
+_PREFIX = "trace_"
+_PAGE = 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser, /) -> None:
+    """What `show` takes."""
+    parser.add_argument(
+        "trace",
+        nargs="?",
+        default="last",
+        metavar="TRACE|last",
+        help="a trace's id, or its beginning or end (default: last)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        default="tree",
+        help="tree, json with every payload, or markdown (default: tree)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one trace."""
+    with opened(args) as store:
+        row = find(store, args.trace)
+        spans = store.spans(row.trace_id)
+        match args.format:
+            case "json":
+                _print(_json(store, row, spans))
+            case "markdown":
+                _print(report.markdown(store, row, pre_order(spans)))
+            case _:
+                _print(outline.tree(row, pre_order(spans), terminal()))
+    return 0
+
+
+def find(store: TraceStore, name: str) -> TraceRow:
+    """The trace of an id, of the beginning or end of one, or the last.
+
+    Raises:
+        NotFoundError: If there is none, or more than one.
+    """
+    try:
+        return store.get(name)
+    except NotFoundError:
+        near = list(_nearly(store, name)) if name else []
+    match near:
+        case []:
+            raise NotFoundError(
+                f"No trace is called {name!r}. It takes an id, its beginning or end, or last. "
+                f"See what there is: flightlog list"
+            )
+        case [row]:
+            return row
+        case _:
+            ids = ", ".join(repr(row.trace_id) for row in near)
+            raise NotFoundError(
+                f"{name!r} is part of more than one trace's id: {ids}. It has to be the beginning "
+                f"or end of one only. Give more of it."
+            )
+
+
+def _nearly(store: TraceStore, name: str) -> Iterator[TraceRow]:
+    """Up to three traces whose id begins so, `trace_` or not, or ends so."""
+    cursor: str | None = None
+    found = 0
+    while True:
+        page = store.search(TraceQuery(text=name, limit=_PAGE, cursor=cursor))
+        for row in page.traces:
+            if row.trace_id.startswith((name, _PREFIX + name)) or row.trace_id.endswith(name):
+                yield row
+                found += 1
+                if found == 3:
+                    return
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _json(store: TraceStore, row: TraceRow, spans: Sequence[SpanRow]) -> Iterator[str]:
+    """An object of the trace and its spans, a line each: written as it is read."""
+    yield f'{{"trace": {_line(trace_json(row))},\n"spans": ['
+    last = len(spans) - 1
+    for index, node in enumerate(pre_order(spans)):
+        detail = store.span(row.trace_id, node.span.span_id)
+        yield _line(span_json(detail)) + ("" if index == last else ",")
+    yield "]}"
+
+
+def _line(value: object) -> str:
+    return json_visible(to_json(value).decode())
+
+
+def _print(parts: Iterator[str] | Sequence[str]) -> None:
+    for part in parts:
+        print(part)

@@ -1,0 +1,50 @@
+"""Compaction beside a viewer: it is there for hours, and it is what wants to read quickly."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from exporters.duckdb.compaction import due
+from exporters.store import StoreError
+
+_FIRST = 2.0
+"""Seconds before the first look: the page is to be there first."""
+_EVERY = 30.0
+_HELPER = "exporters.duckdb.compaction"
+
+
+@contextlib.contextmanager
+def compacting(store: Path) -> Iterator[None]:
+    """Compact the store whenever it is worth it, for as long as the block lasts."""
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(store, over), name="upkeep", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _watch(store: Path, over: threading.Event) -> None:
+    pause = _FIRST
+    while not over.wait(pause):
+        pause = _EVERY
+        with contextlib.suppress(StoreError, OSError):  # reading tells of it where it matters
+            if due(store):
+                _compact(store)
+
+
+def _compact(store: Path) -> None:
+    """Once, in a process of its own: it takes memory, and it may outlive the viewer."""
+    subprocess.run(
+        [sys.executable, "-P", "-m", _HELPER, "--store", str(store)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )

@@ -1,0 +1,1 @@
+"""The viewer's addresses, one file for what belongs together."""

@@ -1,0 +1,117 @@
+"""Traces and their spans."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Header, Path, Query
+from starlette.responses import Response
+
+from exporters.store import TRACE_STATUSES, TraceQuery, TraceStatus
+from viewer.encoding import to_json
+from viewer.json_response import JsonResponse
+from viewer.problems import BadRequestError
+from viewer.routes.given import GivenStore, may_fail
+from viewer.shapes import Skeleton, Span, Trace, TraceList
+from viewer.wire import skeleton, span_json, trace_json
+
+router = APIRouter(tags=["traces"])
+_FARTHEST_US = 9_000_000_000_000_000  # in nanoseconds it still is a 64-bit integer
+_LONGEST = 1000
+
+TraceId = Annotated[str, Path(max_length=_LONGEST, description="An id, or `last`.")]
+SpanId = Annotated[str, Path(max_length=_LONGEST)]
+Text = Annotated[str | None, Query(max_length=_LONGEST)]
+Time = Annotated[int | None, Query(ge=-_FARTHEST_US, le=_FARTHEST_US)]
+
+
+@router.get("/traces", response_model=TraceList, responses=may_fail(400))
+def search(  # noqa: PLR0913 (one parameter a filter)
+    store: GivenStore,
+    status: Annotated[
+        str | None, Query(max_length=_LONGEST, description="Statuses, separated by commas.")
+    ] = None,
+    q: Annotated[
+        str | None, Query(max_length=_LONGEST, description="In name, id, previews or cause.")
+    ] = None,
+    group: Text = None,
+    name: Text = None,
+    since_us: Time = None,
+    until_us: Time = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Text = None,
+) -> Response:
+    """Traces that match, newest first."""
+    query = TraceQuery(
+        status=_statuses(status),
+        group_id=group or None,
+        name=name or None,
+        text=q or None,
+        since_ns=None if since_us is None else since_us * 1000,
+        until_ns=None if until_us is None else until_us * 1000,
+        limit=limit,
+        cursor=cursor or None,
+    )
+    page = store.search(query)
+    traces = [trace_json(row) for row in page.traces]
+    return JsonResponse({"traces": traces, "next_cursor": page.next_cursor})
+
+
+@router.get("/traces/{trace_id}", response_model=Trace, responses=may_fail(400, 404))
+def trace(store: GivenStore, trace_id: TraceId) -> Response:
+    """One trace."""
+    return JsonResponse(trace_json(store.get(trace_id)))
+
+
+@router.get("/traces/{trace_id}/spans", response_model=Skeleton, responses=may_fail(400, 404))
+def spans(store: GivenStore, trace_id: TraceId) -> Response:
+    """Every span of a trace, in tree order and columns, without payloads."""
+    row = store.get(trace_id)
+    return JsonResponse(skeleton(row, store.spans(row.trace_id), now_ns=time.time_ns()))
+
+
+@router.get(
+    "/traces/{trace_id}/spans/{span_id}",
+    response_model=Span,
+    responses=may_fail(400, 404) | {304: {"description": "It is as it was."}},
+)
+def span(
+    store: GivenStore,
+    trace_id: TraceId,
+    span_id: SpanId,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """One span whole, payloads included; one that ended has an ETag."""
+    if trace_id == "last":
+        trace_id = store.get(trace_id).trace_id
+    detail = store.span(trace_id, span_id)
+    body = to_json(span_json(detail))
+    if detail.row.end_ns is None:
+        return _answer(body, {"cache-control": "no-store"})
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if _matches(if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    return _answer(body, headers)
+
+
+def _answer(body: bytes, headers: dict[str, str]) -> Response:
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _matches(header: str | None, tag: str) -> bool:
+    given = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
+    return tag in given or "*" in given
+
+
+def _statuses(text: str | None) -> tuple[TraceStatus, ...]:
+    names = [name for part in (text or "").split(",") if (name := part.strip())]
+    for name in names:
+        if name not in TRACE_STATUSES:
+            raise BadRequestError(
+                f"The status {name!r} is none. A trace is one of: {', '.join(TRACE_STATUSES)}. "
+                f"Ask for one of these, or several separated by commas."
+            )
+    return tuple(cast(TraceStatus, name) for name in dict.fromkeys(names))
