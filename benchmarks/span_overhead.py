@@ -30,10 +30,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 LIBRARIES = ("flightlog", "openai-agents", "opentelemetry")
-Measures = dict[str, Callable[[], None]]
+
+
+class Measure(NamedTuple):
+    """What to measure, and what to do once before it."""
+
+    set_up: Callable[[], None]
+    work: Callable[[], None]
+
+
+Measures = dict[str, Measure]
 
 SMALL = [
     {"role": "system", "content": "You answer customers. " * 40},
@@ -46,9 +55,9 @@ USAGE = {"input_tokens": 100, "output_tokens": 20}
 
 def flightlog() -> Measures:
     """The measures of flightlog, each as one span."""
-    import tracer
+    tracer = importlib.import_module("tracer")
 
-    class Listener(tracer.TracingProcessor):
+    class Listener(tracer.TracingProcessor):  # type: ignore[misc, name-defined]
         def on_span_start(self, span: Any) -> None:
             """Nothing."""
 
@@ -60,9 +69,9 @@ def flightlog() -> Measures:
 
 def openai_agents() -> Measures:
     """The measures of openai-agents, each as one span."""
-    from agents import tracing
+    tracing = importlib.import_module("agents.tracing")
 
-    class Listener(tracing.TracingProcessor):
+    class Listener(tracing.TracingProcessor):  # type: ignore[misc, name-defined]
         def on_trace_start(self, trace: Any) -> None:
             """Nothing."""
 
@@ -106,12 +115,12 @@ def _agents_like(library: Any, listener: Callable[[], Any]) -> Measures:
 
         return processors.BatchTraceProcessor(Null(), max_queue_size=1_000_000)
 
-    def told(processors: list[Any], work: Callable[[], None]) -> Callable[[], None]:
+    def told(processors: list[Any], work: Callable[[], None]) -> Measure:
         def set_up() -> None:
             library.set_trace_processors(processors)
             library.trace("benchmark").start(mark_as_current=True)
 
-        return _prepared(set_up, work)
+        return Measure(set_up, work)
 
     return {
         "bare": told([], custom),
@@ -123,9 +132,7 @@ def _agents_like(library: Any, listener: Callable[[], Any]) -> Measures:
 
 
 def _flightlog_only(tracer: Any) -> Measures:
-    from tracer.testing import Capture
-
-    class Recorder(Capture):
+    class Recorder(importlib.import_module("tracer.testing").Capture):  # type: ignore[misc]
         """Makes records and drops them."""
 
         def on_span_start(self, span: Any) -> None:
@@ -146,12 +153,12 @@ def _flightlog_only(tracer: Any) -> Measures:
         with tracer.custom_span("work", {"k": 1}):
             pass
 
-    def told(make: Callable[[], Any], work: Callable[[], None]) -> Callable[[], None]:
+    def told(make: Callable[[], Any], work: Callable[[], None]) -> Measure:
         def set_up() -> None:
             tracer.set_trace_processors([make()])
             tracer.trace("benchmark").start(mark_as_current=True)
 
-        return _prepared(set_up, work)
+        return Measure(set_up, work)
 
     measures = {"record_3k": told(Recorder, lambda: generation(SMALL))}
     try:
@@ -167,31 +174,27 @@ def _flightlog_only(tracer: Any) -> Measures:
 
 def opentelemetry() -> Measures:
     """The measures of the OpenTelemetry SDK; messages are JSON text, as its attributes must be."""
-    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-    from opentelemetry.sdk.trace.export import (
-        BatchSpanProcessor,
-        SpanExporter,
-        SpanExportResult,
-    )
+    sdk = importlib.import_module("opentelemetry.sdk.trace")
+    exporting = importlib.import_module("opentelemetry.sdk.trace.export")
 
-    class Null(SpanExporter):
-        def export(self, spans: Any) -> SpanExportResult:
-            return SpanExportResult.SUCCESS
+    class Null(exporting.SpanExporter):  # type: ignore[misc, name-defined]
+        def export(self, spans: Any) -> Any:
+            return exporting.SpanExportResult.SUCCESS
 
-    def tracer_of(*processors: SpanProcessor) -> Any:
-        provider = TracerProvider()
+    def tracer_of(*processors: Any) -> Any:
+        provider = sdk.TracerProvider()
         for processor in processors:
             provider.add_span_processor(processor)
         return provider.get_tracer("benchmark")
 
-    def custom(tracer: Any) -> Callable[[], None]:
+    def custom(tracer: Any) -> Measure:
         def work() -> None:
             with tracer.start_as_current_span("work", attributes={"k": 1}):
                 pass
 
-        return _prepared(lambda: None, work)
+        return Measure(lambda: None, work)
 
-    def generation(tracer: Any, messages: list[dict[str, Any]]) -> Callable[[], None]:
+    def generation(tracer: Any, messages: list[dict[str, Any]]) -> Measure:
         def work() -> None:
             with tracer.start_as_current_span("m") as span:
                 span.set_attribute("gen_ai.input.messages", json.dumps(messages))
@@ -199,32 +202,26 @@ def opentelemetry() -> Measures:
                 span.set_attribute("gen_ai.usage.input_tokens", 100)
                 span.set_attribute("gen_ai.usage.output_tokens", 20)
 
-        return _prepared(lambda: None, work)
+        return Measure(lambda: None, work)
 
-    def batch() -> SpanProcessor:
-        return BatchSpanProcessor(Null(), max_queue_size=1_000_000)
+    def batch() -> Any:
+        return exporting.BatchSpanProcessor(Null(), max_queue_size=1_000_000)
 
     return {
         "bare": custom(tracer_of()),
-        "listener": custom(tracer_of(SpanProcessor())),
+        "listener": custom(tracer_of(sdk.SpanProcessor())),
         "batch": custom(tracer_of(batch())),
         "generation_3k": generation(tracer_of(batch()), SMALL),
         "generation_100": generation(tracer_of(batch()), LARGE),
     }
 
 
-def _prepared(set_up: Callable[[], None], work: Callable[[], None]) -> Callable[[], None]:
-    """The work, with what must be done once before it."""
-    work.set_up = set_up  # type: ignore[attr-defined]
-    return work
-
-
 def measure(library: str, spans: int) -> dict[str, float]:
     """Microseconds a span of each measure, in this process."""
     made = {"flightlog": flightlog, "openai-agents": openai_agents}.get(library, opentelemetry)()
     results = {}
-    for name, work in made.items():
-        work.set_up()  # type: ignore[attr-defined]
+    for name, (set_up, work) in made.items():
+        set_up()
         count = spans if "100" not in name else max(1, spans // 10)
         for _ in range(count // 10 + 1):
             work()
@@ -272,9 +269,7 @@ def main() -> None:
     }
     for name, ours in medians["flightlog"].items():
         theirs = {
-            library: medians[library][name]
-            for library in LIBRARIES[1:]
-            if name in medians[library]
+            library: medians[library][name] for library in LIBRARIES[1:] if name in medians[library]
         }
         line: dict[str, Any] = {"measure": name, "unit": "us per span", "flightlog": round(ours, 2)}
         line |= {library: round(value, 2) for library, value in theirs.items()}

@@ -13,6 +13,7 @@ from runtime import instrument
 from runtime.exceptions import ModelBehaviorError
 from runtime.items import ModelResponse, TResponseStreamEvent
 from runtime.models import token_usage
+from runtime.models.fake_id import FAKE_RESPONSES_ID
 from runtime.models.interface import ModelTracing
 from runtime.request import Request
 from runtime.state import State
@@ -129,7 +130,7 @@ async def _stream(
     return ModelResponse(
         output=final.output,
         usage=token_usage.from_response(final.usage),
-        response_id=final.id,
+        response_id=None if final.id == FAKE_RESPONSES_ID else final.id,
     )
 
 

@@ -12,7 +12,7 @@ from runtime.exceptions import AgentsException, UserError
 from runtime.items import ItemHelpers, ToolCallOutputItem
 from runtime.state import State
 from runtime.together import together
-from runtime.tool import FunctionToolResult, call_tool
+from runtime.tool import FunctionToolResult, ToolOutcome, call_tool
 from runtime.tool_context import ToolContext
 
 
@@ -53,7 +53,7 @@ async def _run(state: State, run: ToolRun) -> FunctionToolResult:
     )
     with instrument.function(state.recording, tool.name, call.call_id, call.arguments) as record:
         await state.hooks.tool_start(context, agent, tool)
-        outcome = await _call(run, context)
+        outcome = await _call(run, context, record)
         if outcome.error is not None:
             record.failed(outcome.error)
         record.returned(outcome.output)
@@ -66,7 +66,9 @@ async def _run(state: State, run: ToolRun) -> FunctionToolResult:
     return FunctionToolResult(tool=tool, output=outcome.output, run_item=item)
 
 
-async def _call(run: ToolRun, context: ToolContext[Any]) -> Any:
+async def _call(
+    run: ToolRun, context: ToolContext[Any], record: instrument.FunctionRecord
+) -> ToolOutcome:
     try:
         return await call_tool(run.tool, context, run.call.arguments)
     except AgentsException:
@@ -78,6 +80,7 @@ async def _call(run: ToolRun, context: ToolContext[Any]) -> Any:
         # Nobody cancelled the run: without this the run would end as if somebody had.
         raise _refusal(run, error) from error
     except Exception as error:
+        record.failed(error)  # the tool's own error says more than what we make of it
         raise _refusal(run, error) from error
 
 

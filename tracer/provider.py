@@ -191,25 +191,28 @@ class DefaultTraceProvider(TraceProvider):
         With neither it gets a trace of its own, which starts and ends with it.
         """
         node = parent if parent is not None else context.current()
-        if disabled or isinstance(node, SilentTrace | SilentSpan) or self._is_disabled():
+        if disabled or self._is_disabled():
             return SilentSpan(span_data)
-        self._ready()
-        owns = node is None
-        if node is None:
-            trace: LiveTrace | None = self._trace_for(span_data)
+        trace: LiveTrace | None = None
+        # The likely kinds come first: an exact match spares the slow check of an abstract class.
+        if isinstance(node, LiveSpan):
+            trace = node.trace
         elif isinstance(node, LiveTrace):
             trace = node
-        else:
-            trace = node.trace if isinstance(node, LiveSpan) else None
+        elif isinstance(node, SilentTrace | SilentSpan):
+            return SilentSpan(span_data)
+        self._ready()
+        if node is None:
+            trace = self._trace_for(span_data)
         return LiveSpan(
             span_data,
             span_id or self._ids.span_id(),
-            node.span_id if isinstance(node, Span) else None,
+            None if node is None or node is trace else getattr(node, "span_id", None),
             trace,
-            trace.trace_id if trace is not None else node.trace_id if node is not None else "",
+            trace.trace_id if node is None and trace is not None else node.trace_id,
             self._fanout,
             self._clock,
-            owns,
+            owns_trace=node is None,
         )
 
     def time_iso(self) -> str:

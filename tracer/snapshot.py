@@ -34,6 +34,9 @@ class Usage:
     reasoning_tokens: int | None = None
 
 
+_NO_USAGE = Usage()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRecord:
     """A trace at its start (`status` `running`, no end) or at its end. JSON is UTF-8 bytes."""
@@ -174,7 +177,7 @@ def _name(kind: str, fields: Mapping[str, Any]) -> str:
 
 def _usage(usage: Any) -> Usage:
     if not isinstance(usage, Mapping):
-        return Usage()
+        return _NO_USAGE
     inputs = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
     outputs = usage.get("output_tokens_details") or usage.get("completion_tokens_details")
     return Usage(
@@ -277,10 +280,12 @@ class FrozenSpan(Span[FrozenData]):
     """A span as it was when it was frozen; it is decoded when somebody looks."""
 
     def __init__(self, span: Span[Any]) -> None:
-        self._encoded = encode(span.export())
+        exported = span.export() or {}
+        self._encoded = encode(exported)
         self._id, self._trace_id, self._parent_id = span.span_id, span.trace_id, span.parent_id
         self._key = span.tracing_api_key
-        self._started_at, self._ended_at = span.started_at, span.ended_at
+        self._started_at: str | None = exported.get("started_at")
+        self._ended_at: str | None = exported.get("ended_at")
         metadata = getattr(span, "trace_metadata", None)
         self._metadata = encode(metadata) if metadata else None
         self._decoded: dict[str, Any] | None = None

@@ -33,7 +33,10 @@ _REFUSED = frozenset(
      "force_checkpoint"}
 )  # fmt: skip
 # They make large values in one step, which neither the memory limit nor a time-out can stop.
-_CAPPED = frozenset({"repeat", "lpad", "rpad", "range", "generate_series"})
+_CAPPED = frozenset(
+    {"repeat", "lpad", "rpad", "range", "generate_series", "list_resize", "array_resize", "bar",
+     "bitstring"}
+)  # fmt: skip
 _FORMATS = frozenset({"format", "printf"})
 _READS = "It takes one SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN statement"
 
@@ -48,6 +51,13 @@ def shields() -> Iterator[str]:
     yield f"create macro repeat(s, n) as system.main.repeat(s, {capped('n', 'n * len(s)')})"
     for name in ("lpad", "rpad"):
         yield f"create macro {name}(s, n, c) as system.main.{name}(s, {capped('n', 'n')}, c)"
+    for name in ("list_resize", "array_resize"):
+        yield (
+            f"create macro {name}(l, n) as system.main.{name}(l, {capped('n', 'n')}), "
+            f"(l, n, v) as system.main.{name}(l, {capped('n', 'n')}, v)"
+        )
+    yield f"create macro bar(x, a, b, w) as system.main.bar(x, a, b, {capped('w', 'w')})"
+    yield f"create macro bitstring(s, n) as system.main.bitstring(s, {capped('n', 'n')})"
     for name in ("range", "generate_series"):
         call = f"system.main.{name}"
         a, b, c = (f"try_cast({letter}::varchar as hugeint)" for letter in "abc")

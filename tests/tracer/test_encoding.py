@@ -88,18 +88,21 @@ class Anything:
 
 
 def cyclic_list() -> Any:
+    """A list that holds itself."""
     value: list[Any] = [1]
     value.append(value)
     return value
 
 
 def cyclic_model() -> Any:
+    """A model that holds itself."""
     model = Model(name="a")
     model.extra = model
     return model
 
 
 def nested(depth: int) -> Any:
+    """Lists in lists, with a text inside that UTF-8 cannot hold."""
     value: Any = "\ud800"
     for _ in range(depth):
         value = [value]
@@ -249,7 +252,7 @@ def test_as_text(text: str):
         ([collections.UserList([2**64])], [[str(2**64)]]),
         (collections.OrderedDict(a=1), {"a": 1}),
         ({"a": 1}.values(), [1]),
-        ({1: "int", None: "none", True: "bool"}, {"1": "bool", "null": "none"}),
+        ({1: "int", None: "none", False: "bool"}, {"1": "int", "null": "none", "false": "bool"}),
         ({(1, 2): "tuple"}, {"(1, 2)": "tuple"}),
         ({None: 2**64, 1.5: 1}, {"null": str(2**64), "1.5": 1}),
         ({Colour.RED: 1}, {"red": 1}),

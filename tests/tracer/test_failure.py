@@ -11,6 +11,7 @@ class Unprintable(Exception):
 
 
 def caught(make) -> BaseException:
+    """What the function raises."""
     try:
         make()
     except BaseException as error:  # noqa: BLE001

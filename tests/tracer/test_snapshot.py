@@ -32,9 +32,9 @@ def test_frozen_span(capture: Capture):
     """A frozen span answers as the span did, and no later change reaches it."""
     messages: list[Any] = [{"role": "user", "content": "hi"}]
     metadata = {"k": 1}
-    with trace("t", metadata=metadata, tracing={"api_key": "sk"}):
-        with generation_span(input=messages, model="m") as span:
-            span.set_error({"message": "bad", "data": None})
+    opened = trace("t", metadata=metadata, tracing={"api_key": "sk"})
+    with opened, generation_span(input=messages, model="m") as span:
+        span.set_error({"message": "bad", "data": None})
     exported = span.export()
     frozen = freeze(span)
     messages.append("later")

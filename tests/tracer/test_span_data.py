@@ -13,6 +13,7 @@ from tracer.testing import Capture
 
 
 def response(**more: Any) -> Response:
+    """What a server answers."""
     return Response.model_validate(
         {
             "id": "resp_1",

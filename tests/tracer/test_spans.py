@@ -22,9 +22,8 @@ from tracer.testing import Capture
 def test_export(capture: Capture):
     """A span is exported in the wire format, with its times once it has them."""
     with trace("t") as t:
-        with custom_span("outer") as outer:
-            with custom_span("inner", {"k": 1}) as inner:
-                running = inner.export()
+        with custom_span("outer") as outer, custom_span("inner", {"k": 1}) as inner:
+            running = inner.export()
         done = inner.export()
 
     assert running is not None
@@ -158,12 +157,16 @@ def test_handled(capture: Capture):
 
 def test_set_error(capture: Capture):
     """An error set by the code is kept, whatever leaves the block."""
-    with pytest.raises(ValueError, match="late"), custom_span("s") as span:
-        span.set_error({"message": "mine", "data": {"k": 1}})
-        raise ValueError("late")
-    with pytest.raises(asyncio.CancelledError), custom_span("c") as span:
-        span.set_error({"message": "mine", "data": None})
-        raise asyncio.CancelledError
+
+    def fails(name: str, exc: BaseException) -> None:
+        with custom_span(name) as span:
+            span.set_error({"message": "mine", "data": {"k": 1}})
+            raise exc
+
+    with pytest.raises(ValueError, match="late"):
+        fails("s", ValueError("late"))
+    with pytest.raises(asyncio.CancelledError):
+        fails("c", asyncio.CancelledError())
 
     assert decode(capture.named("s").error or b"") == {"message": "mine", "data": {"k": 1}}
     assert capture.named("s").status == "error"

@@ -6,11 +6,16 @@ from tracer.testing import Capture, CountingIds, StepClock
 
 def test_tree():
     """The tree shows traces and spans in the order of their start, with what went wrong."""
-    with Capture() as capture:
-        with pytest.raises(ValueError, match="x"), trace("a"):
+
+    def fails() -> None:
+        with trace("a"):
             with custom_span("one"), function_span("two"):
                 pass
             raise ValueError("x")
+
+    with Capture() as capture:
+        with pytest.raises(ValueError, match="x"):
+            fails()
         with trace("b"), custom_span("running"):
             tree = capture.tree()
 

@@ -1,7 +1,10 @@
 """A store in memory, and a real server on loopback to ask."""
 
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +31,24 @@ from exporters.store import (
 )
 from viewer.app import create_app
 from viewer.server import Server
+
+PROGRAM = """
+import tracer
+
+with tracer.trace("support", group_id="chat", metadata={"user": "u1"}):
+    with tracer.agent_span("triage"):
+        with tracer.function_span("lookup", input='{"order": 7}') as span:
+            span.span_data.output = "shipped"
+with tracer.trace("quiet"):
+    with tracer.custom_span("work", {"a": 1}):
+        pass
+try:
+    with tracer.trace("refund \\x1b]0;owned\\x07"):
+        with tracer.custom_span("pay"):
+            raise RuntimeError("card was declined\\nby the bank \\x1b[31m")
+except RuntimeError:
+    pass
+"""
 
 START = 1_800_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -70,7 +91,7 @@ class ScriptedStore:
     def search(self, query: TraceQuery, /) -> TracePage:
         self._check()
         if query.cursor is not None and not query.cursor.isdigit():
-            raise QueryError(f"The cursor {query.cursor!r} is none of a page.")
+            raise StoreError(f"The cursor {query.cursor!r} is none of a page.")
         rows = sorted(self.traces.values(), key=lambda row: -row.start_ns)
         rows = [row for row in rows if not query.status or row.status in query.status]
         rows = [row for row in rows if query.name in (None, row.name)]
@@ -287,3 +308,30 @@ def served(store: ScriptedStore, static: Path, serve: Serve) -> Served:
 def client(served: Served) -> httpx.Client:
     """A client of the viewer."""
     return served.client
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A folder of user data with a store in it."""
+
+    home: Path
+
+    @property
+    def store(self) -> Path:
+        """The store's catalog file."""
+        return self.home / "traces.duckdb"
+
+    def environ(self, home: Path | None = None, **changes: str) -> dict[str, str]:
+        """The environment of a process that finds this folder, or another, and no other."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("FLIGHTLOG_")}
+        place = str(home or self.home)
+        return kept | {"FLIGHTLOG_HOME": place, "HOME": place} | changes
+
+
+@pytest.fixture(scope="session")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A store with three traces: one that went well, one without much, one that failed."""
+    recorded = Recorded(tmp_path_factory.mktemp("home"))
+    command = [sys.executable, "-c", PROGRAM]
+    subprocess.run(command, env=recorded.environ(), check=True, timeout=30)
+    return recorded

@@ -56,6 +56,7 @@ class Command:
 
 
 COMMANDS: Mapping[str, Command] = {
+    "demo": Command("viewer.cli.demo", "record runs of demo agents, to have something to see"),
     "view": Command("viewer.cli.view", "open the viewer in the browser"),
     "list": Command("viewer.cli.list", "list traces, newest first"),
     "show": Command("viewer.cli.show", "show one trace"),
@@ -109,7 +110,7 @@ def _run(words: Sequence[str]) -> int:
     parser = _Parser(
         prog="flightlog",
         description="The flight recorder for AI agents.",
-        epilog="Begin with: flightlog demo, then flightlog view" if "demo" in COMMANDS else None,
+        epilog="Begin with: flightlog demo, then flightlog view",
     )
     parser.add_argument("--version", action="version", version=f"flightlog {__version__}")
     places = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")

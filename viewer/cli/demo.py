@@ -21,14 +21,17 @@ from tracer import add_trace_processor, set_trace_processors
 from tracer.config import settings
 from viewer.cli import sql, view
 from viewer.cli.opening import store_path
-from viewer.cli.terminal import Terminal, cut, one_line, pad, say, terminal
+from viewer.cli.terminal import Terminal, cut, one_line, pad, terminal
 from viewer.cli.usage import CommandError, UsageError
 from viewer.cli.wording import MARKS, duration, plural
 from viewer.demo.flights import fly
 from viewer.demo.script import reply
 
 EXAMPLE = "flightlog demo --view"
-_SUMMARY = "SELECT name, status, span_count FROM traces ORDER BY started_at DESC LIMIT 8"
+_SUMMARY = (
+    "SELECT name, status, round(duration_ms) AS ms, span_count, input_tokens, output_tokens "
+    "FROM traces ORDER BY started_at DESC LIMIT 8"
+)
 _NAME, _STATUS, _WORDS = 16, 10, 72
 
 
@@ -118,10 +121,6 @@ def _say_where(path: Path, *, given: str | None) -> None:
     option = f" --store {given}" if given else ""
     command = "flightlog" if shutil.which("flightlog") else str(Path(sys.argv[0]))
     print(f"\nThe record is in {path} (views) and {path}.d (data). Look at it:\n")
-    for words, why in (
-        (f"{command} view{option}", "timelines in the browser"),
-        (f"{command} show last{option}", "the last run as a tree"),
-        (f'{command} sql{option} "SELECT type, count(*) FROM spans GROUP BY 1"', "any question"),
-    ):
-        print(f"  {words}    # {why}")
-    say("", stream=sys.stdout)
+    print(f"  {command} view{option}")
+    print(f"  {command} show last{option}")
+    print(f'  {command} sql{option} "SELECT type, count(*) FROM spans GROUP BY 1"')

@@ -31,7 +31,7 @@ async def web_search(query: str) -> list[dict[str, str]]:
     Args:
         query: What to look for.
     """
-    await asyncio.sleep(0.05 + len(query) % 5 * 0.025)
+    await asyncio.sleep(0.04 + len(query) % 5 * 0.02)
     return [
         {"title": f"{query} ({key})", "url": f"https://library.example/{key}", "snippet": text[:90]}
         for key, text in PAGES.items()
@@ -46,7 +46,7 @@ async def read_page(url: str) -> str:
     Args:
         url: Its address.
     """
-    await asyncio.sleep(0.07 + len(url) % 4 * 0.03)
+    await asyncio.sleep(0.05 + len(url) % 4 * 0.02)
     key = url.rsplit("/", 1)[-1]
     if key not in PAGES:
         raise PageGoneError(f"410 Gone: {url}")

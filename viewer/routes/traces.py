@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import Response
 
-from exporters.store import TRACE_STATUSES, TraceQuery, TraceStatus
+from exporters.store import (
+    TRACE_STATUSES,
+    StoreError,
+    TracePage,
+    TraceQuery,
+    TraceStatus,
+    TraceStore,
+)
 from viewer.encoding import to_json
 from viewer.json_response import JsonResponse
 from viewer.problems import BadRequestError
@@ -54,9 +62,20 @@ def search(  # noqa: PLR0913 (one parameter a filter)
         limit=limit,
         cursor=cursor or None,
     )
-    page = store.search(query)
+    page = _page(store, query)
     traces = [trace_json(row) for row in page.traces]
     return JsonResponse({"traces": traces, "next_cursor": page.next_cursor})
+
+
+def _page(store: TraceStore, query: TraceQuery) -> TracePage:
+    """What a search gives; where it works without its cursor, the cursor was the client's fault."""
+    try:
+        return store.search(query)
+    except StoreError as error:
+        if query.cursor is None:
+            raise
+        store.search(replace(query, cursor=None, limit=1))
+        raise BadRequestError(str(error)) from error
 
 
 @router.get("/traces/{trace_id}", response_model=Trace, responses=may_fail(400, 404))

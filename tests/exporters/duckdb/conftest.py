@@ -28,7 +28,8 @@ class Found:
     """What a store holds, covered sources left out.
 
     `ended` counts distinct appearances of an id that ended: in one segment twice is once, in two
-    places is twice.
+    places is twice. `stale` are open rows of parts whose end a part has, which plain SQL would
+    show twice. `missing` are items that a segment or part refers to and does not hold itself.
     """
 
     ended: Counter[Key] = field(default_factory=Counter)
@@ -37,6 +38,8 @@ class Found:
     items: dict[str, Any] = field(default_factory=dict)
     losses: Counter[str] = field(default_factory=Counter)
     bad: int = 0
+    stale: set[Key] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
 
     def content(self, value: Any) -> Any:
         """A column's content with items put back in."""
@@ -62,32 +65,41 @@ def read_store(store: Path) -> Found:
         covered |= set((root / "parts" / name / "covers.csv").read_text().split())
     segments = sorted(name for name in os.listdir(root / "hot") if name.endswith(".ndjson"))
     found = Found()
+    cold: Counter[Key] = Counter()
+    cold_open: set[Key] = set()
     with duckdb.connect() as con:
         for name in names:
             if name in covered:
                 continue
             folder = root / "parts" / name
-            _take(con, found, f"{folder}/data.parquet")
+            items = {
+                hash_: None if value is None else json.loads(value)
+                for hash_, value in con.execute(f"from '{folder}/items.parquet'").fetchall()
+            }
+            rows = _rows(con, f"{folder}/data.parquet")
+            cold.update(_add(found, rows, items))
             if f"{name}/open" not in covered:
-                _take(con, found, f"{folder}/open.parquet")
-            for hash_, value in con.execute(f"from '{folder}/items.parquet'").fetchall():
-                found.items[hash_] = None if value is None else json.loads(value)
+                rows = _rows(con, f"{folder}/open.parquet")
+                assert not _add(found, rows, items)
+                cold_open |= {_key(row) for row in rows}
+    found.ended.update(cold)
+    found.stale = cold_open & set(cold)
     for name in segments:
         if name not in covered:
-            _segment(found, (root / "hot" / name).read_bytes())
+            rows, items = _segment(found, (root / "hot" / name).read_bytes())
+            found.ended.update(set(_add(found, rows, items)))
     found.open -= set(found.ended)
     return found
 
 
-def _take(con: duckdb.DuckDBPyConnection, found: Found, path: str) -> None:
+def _rows(con: duckdb.DuckDBPyConnection, path: str) -> list[dict[str, Any]]:
     result = con.execute(f"select * exclude (start_time, end_time) from '{path}'")
     columns = [column[0] for column in result.description or ()]
-    for values in result.fetchall():
-        _row(found, dict(zip(columns, values, strict=True)), found.ended)
+    return [dict(zip(columns, values, strict=True)) for values in result.fetchall()]
 
 
-def _segment(found: Found, data: bytes) -> None:
-    here: Counter[Key] = Counter()
+def _segment(found: Found, data: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    rows, items = [], {}
     for line in data.split(b"\n"):
         if not line:
             continue
@@ -96,24 +108,41 @@ def _segment(found: Found, data: bytes) -> None:
             continue
         row = json.loads(line)
         if row["k"] == "item":
-            found.items[row["hash"]] = row["value"]
+            items[row["hash"]] = row["value"]
         else:
-            _row(found, row, here)
-    for key in here:
-        found.ended[key] += 1
+            rows.append(row)
+    return rows, items
 
 
-def _row(found: Found, row: dict[str, Any], ended: Counter[Key]) -> None:
-    if row["k"] == "loss":
-        found.losses[row["reason"]] += row["items"]
-        return
-    key = (row["k"], row.get("trace_id"), row.get("span_id"))
-    if row.get("end_ns") is None:
-        found.open.add(key)
-        found.rows.setdefault(key, row)
-    else:
-        ended[key] += 1
-        found.rows[key] = row
+def _add(found: Found, rows: list[dict[str, Any]], items: dict[str, Any]) -> list[Key]:
+    """Take the rows of one source with its items; gives the ids that ended, as often as found."""
+    ended = []
+    found.items |= items
+    for row in rows:
+        if row["k"] == "loss":
+            found.losses[row["reason"]] += row["items"]
+            continue
+        found.missing |= _refs(row) - set(items)
+        if row.get("end_ns") is None:
+            found.open.add(_key(row))
+            found.rows.setdefault(_key(row), row)
+        else:
+            ended.append(_key(row))
+            found.rows[_key(row)] = row
+    return ended
+
+
+def _key(row: dict[str, Any]) -> Key:
+    return row["k"], row.get("trace_id"), row.get("span_id")
+
+
+def _refs(row: dict[str, Any]) -> set[str]:
+    names: set[str] = set()
+    for column in ("input", "output", "instructions", "tools"):
+        value = row.get(column)
+        value = json.loads(value) if isinstance(value, str) else value or {}
+        names |= {*value.get("refs", ()), *([value["ref"]] if "ref" in value else ())}
+    return names
 
 
 @pytest.fixture

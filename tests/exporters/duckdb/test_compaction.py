@@ -62,6 +62,8 @@ def hashed(text: str) -> dict[str, bytes]:
 
 def spans(found: Any) -> set[int]:
     """Numbers of the spans that ended, each of them found in one place."""
+    assert not found.stale
+    assert not found.missing
     assert set(found.ended.values()) <= {1}
     return {int(key[2].split("_")[1]) for key in found.ended}
 
@@ -340,8 +342,9 @@ def test_damaged_part(store: Path, journal: Make, read: Read) -> None:
     for path in broken.iterdir():
         path.unlink()
     broken.rmdir()
-    assert spans(read(store)) == {1, 2, 11}
-    assert still_open(read(store)) == set()
+    # With the damaged part its covers are gone, so what it replaced is back.
+    assert spans(read(store)) == {1, 2, 10, 11}
+    assert still_open(read(store)) == {0}
 
 
 def test_merge(store: Path, journal: Make, read: Read) -> None:
@@ -363,6 +366,28 @@ def test_merge(store: Path, journal: Make, read: Read) -> None:
     (live,) = scan(layout).live_parts
     assert read_manifest(layout, live)["open"] == 8
     assert scan(layout).live_segments == list_segments(layout)[-1:]
+
+
+def test_merge_covers(store: Path, journal: Make, read: Read, monkeypatch: Any) -> None:
+    """What a merged part hid of a part that was not merged stays hidden."""
+    monkeypatch.setattr(compaction, "_TIERS", (20_000, 1 << 30))
+    one = journal()
+    one.append(line(0, **{"a" * 32: json.dumps(os.urandom(30_000).hex()).encode()}))
+    one.append(line(1, ended=False))
+    one.append(line(2, ended=False))
+    one.seal()
+    compact(store)
+    for number in range(2, 10):
+        one.append(line(number))
+        one.seal()
+        report = compact(store)
+
+    assert len(report.merged) == 1
+    compact(store, grace_s=-10)
+    compact(store, grace_s=-10)
+    assert len(list_parts(Layout.of(store))) == 2
+    assert spans(read(store)) == {0, *range(2, 10)}
+    assert still_open(read(store)) == {1}
 
 
 def test_is_due() -> None:

@@ -154,7 +154,7 @@ def test_closed_pipe(recorded_environment):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("words", [["list"], ["--help"]])
+@pytest.mark.parametrize("words", [["list"], ["sql", "SELECT 1"], ["version"]])
 def test_full_disk(recorded_environment, words):
     """Output that cannot be written is told, and is 1."""
     with open("/dev/full", "w") as full:

@@ -11,6 +11,7 @@ import "./styles/tokens.css";
 import "./styles/shell.css";
 import "./styles/list.css";
 import "./styles/trace.css";
+import "./styles/waterfall.css";
 import "./styles/detail.css";
 
 function Page() {

@@ -105,6 +105,42 @@ function ThemeButton() {
 
 export type Hint = [keys: string, what: string];
 
+function TopBar() {
+  return (
+    <header class="top">
+      <a class="brand" href="/" data-testid="brand">
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <rect x="1" y="2" width="9" height="3" rx="1.5" class="b1" />
+          <rect x="3.5" y="6.5" width="10" height="3" rx="1.5" class="b2" />
+          <rect x="8" y="11" width="7" height="3" rx="1.5" class="b3" />
+        </svg>
+        flightlog
+      </a>
+      <nav aria-label="Pages">
+        <a href="/" aria-current="page">
+          Traces
+        </a>
+      </nav>
+      <div class="top-right">
+        <LiveIndicator />
+        <Store />
+        <ThemeButton />
+        <button
+          type="button"
+          class="quiet square"
+          title="Shortcuts (?)"
+          aria-label="Shortcuts"
+          onClick={() => {
+            helpOpen.value = true;
+          }}
+        >
+          <Icon name="help" />
+        </button>
+      </div>
+    </header>
+  );
+}
+
 export function Shell({ children, hints }: { children: ComponentChildren; hints: Hint[] }) {
   useMeta();
   useKeys({
@@ -117,37 +153,7 @@ export function Shell({ children, hints }: { children: ComponentChildren; hints:
   });
   return (
     <div class="shell">
-      <header class="top">
-        <a class="brand" href="/" data-testid="brand">
-          <svg viewBox="0 0 16 16" aria-hidden="true">
-            <rect x="1" y="2" width="9" height="3" rx="1.5" class="b1" />
-            <rect x="3.5" y="6.5" width="10" height="3" rx="1.5" class="b2" />
-            <rect x="8" y="11" width="7" height="3" rx="1.5" class="b3" />
-          </svg>
-          flightlog
-        </a>
-        <nav aria-label="Pages">
-          <a href="/" aria-current="page">
-            Traces
-          </a>
-        </nav>
-        <div class="top-right">
-          <LiveIndicator />
-          <Store />
-          <ThemeButton />
-          <button
-            type="button"
-            class="quiet square"
-            title="Shortcuts (?)"
-            aria-label="Shortcuts"
-            onClick={() => {
-              helpOpen.value = true;
-            }}
-          >
-            <Icon name="help" />
-          </button>
-        </div>
-      </header>
+      <TopBar />
       {liveState.value === "offline" && (
         <div class="bar offline" role="status" data-testid="offline">
           <Icon name="interrupted" />

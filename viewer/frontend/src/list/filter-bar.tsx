@@ -27,7 +27,6 @@ export function FilterBar({ here }: { here: ListRoute }) {
     window.clearTimeout(timer.current);
     change({ q: input.current?.value.trim() ?? "" });
   };
-  const active = presetOf(here.status);
   return (
     <div class="filter-bar" role="search">
       <label class="filter">
@@ -65,20 +64,26 @@ export function FilterBar({ here }: { here: ListRoute }) {
           <Icon name="close" label="Remove" />
         </button>
       )}
-      <div class="presets" role="group" aria-label="Status">
-        {PRESETS.map((preset) => (
-          <button
-            type="button"
-            key={preset.id}
-            aria-pressed={preset.id === active}
-            data-testid={`tab-${preset.id}`}
-            onClick={() => change({ status: preset.status })}
-          >
-            {preset.label}
-            <Count id={preset.id} />
-          </button>
-        ))}
-      </div>
+      <Presets active={presetOf(here.status)} />
+    </div>
+  );
+}
+
+function Presets({ active }: { active: string | null }) {
+  return (
+    <div class="presets" role="group" aria-label="Status">
+      {PRESETS.map((preset) => (
+        <button
+          type="button"
+          key={preset.id}
+          aria-pressed={preset.id === active}
+          data-testid={`tab-${preset.id}`}
+          onClick={() => change({ status: preset.status })}
+        >
+          {preset.label}
+          <Count id={preset.id} />
+        </button>
+      ))}
     </div>
   );
 }

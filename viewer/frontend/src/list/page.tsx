@@ -124,7 +124,6 @@ function Table({ here }: { here: ListRoute }) {
     await list.loadMore();
     more.value = false;
   };
-  const longest = useMemo(() => Math.max(0, ...rows.map((row) => row.duration_ms ?? 0)), [rows]);
   useLayoutEffect(() => {
     if (virtual.scroller.current) virtual.scroller.current.scrollTop = list.place.scrollTop;
   }, []);
@@ -134,14 +133,7 @@ function Table({ here }: { here: ListRoute }) {
   useListKeys(here, virtual.show, virtual.page);
   useEffect(() => focusUnlessUsed(virtual.scroller.current), []);
 
-  const [first, last] = virtual.range.value;
   const selected = list.selectedId.value;
-  const select = useMemo(
-    () => (id: string) => {
-      list.selectedId.value = id;
-    },
-    [],
-  );
   return (
     <div class="table-box">
       <NewRows onShow={() => virtual.scroller.current?.scrollTo(0, 0)} />
@@ -157,32 +149,46 @@ function Table({ here }: { here: ListRoute }) {
         data-testid="trace-table"
       >
         <Head />
-        <div
-          class="rows"
-          role="rowgroup"
-          style={{ height: `${rows.length * rowHeight}px` }}
-          onPointerEnter={(event) => {
-            list.place.pointerInside = event.pointerType === "mouse";
-          }}
-          onPointerLeave={() => {
-            list.place.pointerInside = false;
-            if (list.held.peek()) list.scheduleRefresh(null);
-          }}
-        >
-          {rows.slice(first, last).map((trace, i) => (
-            <TraceRow
-              key={trace.trace_id}
-              trace={trace}
-              index={first + i}
-              selected={trace.trace_id === selected}
-              longest={longest}
-              rowHeight={rowHeight}
-              onSelect={select}
-            />
-          ))}
-        </div>
+        <Rows rowHeight={rowHeight} range={virtual.range.value} />
         <End count={rows.length} />
       </div>
+    </div>
+  );
+}
+
+function select(id: string): void {
+  list.selectedId.value = id;
+}
+
+function Rows({ rowHeight, range }: { rowHeight: number; range: [number, number] }) {
+  const rows = list.rows.value;
+  const selected = list.selectedId.value;
+  const longest = useMemo(() => rows.reduce((most, row) => Math.max(most, row.duration_ms ?? 0), 0), [rows]);
+  const [first, last] = range;
+  return (
+    <div
+      class="rows"
+      role="rowgroup"
+      style={{ height: `${rows.length * rowHeight}px` }}
+      onPointerEnter={(event) => {
+        list.place.pointerInside = event.pointerType === "mouse";
+      }}
+      onPointerLeave={() => {
+        list.place.pointerInside = false;
+        if (list.held.peek()) list.scheduleRefresh(null);
+      }}
+    >
+      {rows.slice(first, last).map((trace, i) => (
+        <TraceRow
+          key={trace.trace_id}
+          trace={trace}
+          index={first + i}
+          selected={trace.trace_id === selected}
+          longest={longest}
+          rowHeight={rowHeight}
+          onSelect={select}
+        />
+      ))}
     </div>
   );
 }

@@ -30,7 +30,7 @@ function Outcome({ trace }: { trace: TraceJson }) {
     );
   }
   if (trace.output) return <span class="clip">{oneLine(trace.output)}</span>;
-  return <span class="clip muted">{EMPTY[trace.status] ?? ""}</span>;
+  return <span class="clip muted">{EMPTY[trace.status] ?? "–"}</span>;
 }
 
 const EMPTY: Record<string, string> = {
@@ -79,6 +79,34 @@ function tokensTitle(trace: TraceJson): string {
     `reasoning ${known(trace.reasoning_tokens)}`,
     ...(trace.models.length ? [trace.models.join(", ")] : []),
   ].join("\n");
+}
+
+/** The cells to the right of the duration. */
+function Figures({ trace }: { trace: TraceJson }) {
+  return (
+    <>
+      <span role="gridcell" class="c-tokens num" title={tokensTitle(trace)}>
+        {tokens(trace)}
+      </span>
+      <span role="gridcell" class="c-spans num">
+        {count(trace.span_count)}
+      </span>
+      <span role="gridcell" class="c-group">
+        {trace.group_id && (
+          <a
+            href={`/?group=${encodeURIComponent(trace.group_id)}`}
+            tabIndex={-1}
+            title={`Traces of ${trace.group_id}`}
+          >
+            {trace.group_id}
+          </a>
+        )}
+      </span>
+      <span role="gridcell" class="c-started muted">
+        <Started us={trace.start_us} />
+      </span>
+    </>
+  );
 }
 
 /** The whole row opens its trace, the way a link would; links inside it go their own way. */
@@ -133,26 +161,7 @@ function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }:
       <span role="gridcell" class="c-duration">
         <Elapsed trace={trace} longest={longest} />
       </span>
-      <span role="gridcell" class="c-tokens num" title={tokensTitle(trace)}>
-        {tokens(trace)}
-      </span>
-      <span role="gridcell" class="c-spans num">
-        {count(trace.span_count)}
-      </span>
-      <span role="gridcell" class="c-group">
-        {trace.group_id && (
-          <a
-            href={`/?group=${encodeURIComponent(trace.group_id)}`}
-            tabIndex={-1}
-            title={`Traces of ${trace.group_id}`}
-          >
-            {trace.group_id}
-          </a>
-        )}
-      </span>
-      <span role="gridcell" class="c-started muted">
-        <Started us={trace.start_us} />
-      </span>
+      <Figures trace={trace} />
     </div>
   );
 }

@@ -71,14 +71,7 @@ export function Waterfall({ state, onReady }: Props) {
         onDblClick={(event) => onDouble(event, state, tree)}
         onWheel={(event) => onWheel(event, state, treeWidth, timeWidth - GUTTER)}
       >
-        <div class="waterfall-head" role="row" aria-rowindex={1}>
-          <span role="columnheader" class="head-name">
-            Span
-          </span>
-          <div role="columnheader" aria-label="Time">
-            <Ruler state={state} width={timeWidth} gutter={GUTTER} />
-          </div>
-        </div>
+        <Head state={state} width={timeWidth} />
         <Plot state={state} width={timeWidth} rowsHeight={rows.length * rowHeight}>
           <Rows
             state={state}
@@ -89,6 +82,19 @@ export function Waterfall({ state, onReady }: Props) {
             width={timeWidth}
           />
         </Plot>
+      </div>
+    </div>
+  );
+}
+
+function Head({ state, width }: { state: TraceState; width: number }) {
+  return (
+    <div class="waterfall-head" role="row" aria-rowindex={1}>
+      <span role="columnheader" class="head-name">
+        Span
+      </span>
+      <div role="columnheader" aria-label="Time">
+        <Ruler state={state} width={width} gutter={GUTTER} />
       </div>
     </div>
   );

@@ -1,0 +1,292 @@
+"""The local store as the viewer reads it: over segments and parts, while they change."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from exporters.duckdb.layout import Layout, create
+from exporters.duckdb.local import DuckDBStore
+from exporters.store import NotFoundError, StoreError, TraceQuery
+
+
+@pytest.fixture
+def store(spool: Any) -> Any:
+    """The store that reads what `spool` writes."""
+    store = DuckDBStore(spool.layout.catalog)
+    yield store
+    store.close()
+
+
+def names(store: DuckDBStore, **query: Any) -> list[str]:
+    """Ids of traces in a list."""
+    return [row.trace_id for row in store.search(TraceQuery(**query)).traces]
+
+
+def test_missing(tmp_path: Path, rows: Any) -> None:
+    """A store that does not exist is empty, is not made by reading, and shows up once it is."""
+    path = tmp_path / "deep" / "traces.duckdb"
+    store = DuckDBStore(path)
+    cursor = store.follow(None).cursor
+
+    assert names(store) == []
+    assert store.sql("SELECT count(*) FROM spans").rows == [(0,)]
+    assert (store.info().trace_count, store.info().size_bytes) == (0, 0)
+    assert not path.parent.exists()
+
+    layout = Layout.of(path)
+    create(layout)
+    name = "1763700000000-testhost-1-00000001.ndjson"
+    (layout.hot / name).write_bytes(b"")
+    assert names(store) == []
+    spooled = rows.encode([rows.trace("t")])
+    (layout.hot / name).write_bytes(spooled)
+    assert names(store) == ["t"]
+    assert list(store.follow(cursor).trace_ids) == ["t"]
+    assert store.sql("SELECT trace_id FROM traces").rows == [("t",)]
+    store.close()
+    assert path.is_file()
+
+
+def test_bad_paths(tmp_path: Path) -> None:
+    """A path that can be no store's is refused in three parts, before anything is read."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "plain.duckdb").write_text("rubbish")
+    (tmp_path / "file.duckdb.d").write_text("rubbish")
+    newer = Layout.of(tmp_path / "newer.duckdb")
+    create(newer)
+    newer.format_file.write_text(json.dumps({"format": 99, "schema": 1, "store_id": "x"}))
+    other = tmp_path / "other.duckdb.d"
+    other.mkdir()
+    (other / "photo.jpg").write_text("rubbish")
+
+    for name, said in (
+        ("folder", "is a folder"),
+        ("plain.duckdb", "no store of flightlog"),
+        ("file.duckdb", "is a file"),
+        ("newer.duckdb", "format 99"),
+        ("other.duckdb", "no file FORMAT"),
+    ):
+        with pytest.raises(StoreError, match=said) as caught:
+            DuckDBStore(tmp_path / name)
+        assert str(caught.value).count(". ") >= 2
+
+
+def test_parts_and_segments(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A trace that is spread over parts and segments is one trace, before and after compaction."""
+    first = spool.segment([
+        rows.trace("t", end=None), rows.span("t", "a", type="agent", end=None),
+        rows.span("t", "g", parent_id="a", at=1, type="response", model="m", input=({"n": 1},),
+                  output=({"n": 2},), input_tokens=4),
+    ])  # fmt: skip
+    assert [span.status for span in store.spans("t")] == ["running", "ok"]
+    spool.compact([first])
+    assert [span.status for span in store.spans("t")] == ["running", "ok"]
+    second = spool.segment([rows.span("t", "a", type="agent", end=9), rows.trace("t", end=10)])
+
+    for _ in range(2):
+        row = store.get("t")
+        assert (row.status, row.span_count, row.input_tokens) == ("ok", 2, 4)
+        assert [span.status for span in store.spans("t")] == ["ok", "ok"]
+        assert store.span("t", "g").input == [{"n": 1}]
+        assert store.sql("SELECT input, output FROM generations").rows == [('[{"n":1}]', '[{"n":2}]')]
+        spool.compact([second])
+
+
+def test_interrupted(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """What a dead process left open is interrupted, also once it is compacted; a follower hears."""
+    first = spool.segment([rows.trace("t", end=None), rows.span("t", "a", end=None)], owner=7)
+    spool.segment([rows.trace("u", end=None)], owner=8)
+    cursor = store.follow(None).cursor
+    assert store.get("t").status == "running"
+
+    spool.die(first)
+    assert list(store.follow(cursor).trace_ids) == ["t"]
+    for _ in range(2):
+        assert (store.get("t").status, store.get("u").status) == ("interrupted", "running")
+        assert store.spans("t")[0].status == "interrupted"
+        assert store.sql("SELECT trace_id, status FROM traces ORDER BY 1").rows == [
+            ("t", "interrupted"), ("u", "running"),
+        ]  # fmt: skip
+        spool.compact([first])
+    assert names(store, status=("interrupted",)) == ["t"]
+
+
+def test_no_trace_line(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """Spans whose trace was never recorded still make a row."""
+    lost = {"trace_name": None}
+    spool.segment([rows.span("t", "a", at=3, end=7, **lost), rows.span("t", "b", at=2, end=4)])
+    spool.segment([rows.span("u", "c", end=None)], owner=2)
+
+    row = store.get("t")
+    assert (row.name, row.status, row.span_count, row.duration_ms) == ("t", "ok", 2, 5.0)
+    assert store.get("u").status == "running"
+    assert store.sql("SELECT status, duration_ms FROM traces WHERE trace_id = 't'").rows == [
+        ("ok", 5.0)
+    ]
+
+
+def test_torn_line(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """An unfinished line is left for the next look; a damaged one is left out for good."""
+    name = spool.segment([rows.trace("t")])
+    whole = spool.encode([rows.span("t", "a")])
+    damaged = whole.replace(b'"a"', b'"x"')
+    spool.append(name, damaged + whole[:40])
+    assert store.spans("t") == []
+
+    spool.append(name, whole[40:])
+    assert [span.span_id for span in store.spans("t")] == ["a"]
+
+
+def test_strange_lines(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """Lines of a newer schema, or of no sense, do not hide the others."""
+    odd = {"k": "weather", "rev": 1, "trace_id": "w", "start_ns": "soon", "attributes": [1], "x": {}}
+    spool.segment([odd, {**odd, "k": "span", "span_id": "s"}, rows.trace("t"),
+                   rows.span("t", "a", colour="red")])  # fmt: skip
+
+    assert store.get("t").span_count == 1
+    assert "t" in names(store)
+
+
+def test_large_values(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """What is too large to stand in place comes back whole: content, error, metadata and data."""
+    text = "x" * 100_000
+    error = {"message": text, "data": {"type": "E"}}
+    spool.segment([
+        rows.trace("t", input=text, metadata={"m": text}, status="error", error=error),
+        rows.span("t", "a", status="error", error=error, data={"d": text}, output=text),
+    ])  # fmt: skip
+
+    row, detail = store.get("t"), store.span("t", "a")
+    assert (row.status, row.metadata) == ("error", {"m": text})
+    assert row.first_cause is not None
+    assert row.first_cause.message == text
+    assert row.input is not None
+    assert len(row.input) == 400
+    assert (detail.output, detail.error, detail.data["d"]) == (text, error, text)
+
+
+def test_losses(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """Losses are summed by reason, and mark their trace."""
+    spool.segment([rows.trace("t"), rows.trace("u"), rows.loss("disk full", 3, "t"),
+                   rows.loss("disk full", 2), rows.loss("disk full", 2)])  # fmt: skip
+
+    assert store.info().losses == {"disk full": 7}
+    assert (store.get("t").incomplete, store.get("u").incomplete) == (True, False)
+    assert store.sql("SELECT sum(items) FROM losses").rows == [(7,)]
+
+
+def test_deleted(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A part that is deleted takes its traces out of every list."""
+    part = spool.compact([spool.segment([rows.trace("t"), rows.span("t", "a")])])
+    spool.segment([rows.trace("u")])
+    cursor = store.follow(None).cursor
+    assert names(store) == ["t", "u"]
+    for segment in spool.layout.hot.iterdir():
+        if b'"t"' in segment.read_bytes():
+            segment.unlink()
+
+    spool.forget(part)
+
+    assert names(store) == ["u"]
+    assert "t" in store.follow(cursor).trace_ids
+    with pytest.raises(NotFoundError):
+        store.get("t")
+
+
+def test_alien_cursor(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A cursor of an earlier reader is good for a later one."""
+    earlier = DuckDBStore(spool.layout.catalog)
+    cursor = earlier.follow(None).cursor
+    earlier.close()
+    now = time.time_ns()
+    spool.segment([{**rows.trace("t"), "start_ns": now, "end_ns": now}])
+
+    assert list(store.follow(cursor).trace_ids) == ["t"]
+
+
+def test_unseen_part(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A follower hears of traces whose segment it never saw."""
+    cursor = store.follow(None).cursor
+    name = spool.segment([rows.trace("t"), rows.span("t", "a")], alive=False)
+    spool.compact([name])
+    spool.forget(name)
+
+    assert list(store.follow(cursor).trace_ids) == ["t"]
+
+
+def test_search_deep(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A rare trace is found among many, page after page."""
+    spool.segment([rows.trace(f"t{n:05}", at=n, end=n + 1, status="error" if n % 1000 == 7 else "ok")
+                   for n in range(3000)])  # fmt: skip
+
+    first = store.search(TraceQuery(status=("error",), limit=2))
+    second = store.search(TraceQuery(status=("error",), limit=2, cursor=first.next_cursor))
+
+    assert [row.trace_id for row in first.traces] == ["t02007", "t01007"]
+    assert [row.trace_id for row in second.traces] == ["t00007"]
+    assert second.next_cursor is None
+
+
+def test_while_recording(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """While lines, parts and deletions come, no reader meets an error or goes back in time."""
+    stop = threading.Event()
+    problems: list[Any] = []
+
+    def watch(look: Callable[[], int]) -> None:
+        seen = 0
+        try:
+            while not stop.is_set():
+                now = look()
+                assert now >= seen, (now, seen)
+                seen = now
+        except Exception as error:  # noqa: BLE001 (the test reports it)
+            problems.append(error)
+
+    looks = (
+        lambda: len(store.search(TraceQuery(limit=10_000)).traces),
+        lambda: store.sql("SELECT count(*) FROM spans", timeout=60).rows[0][0],
+        lambda: store.info().span_count,
+    )
+    threads = [threading.Thread(target=watch, args=(look,)) for look in looks]
+    for thread in threads:
+        thread.start()
+    for batch in range(30):
+        name = spool.segment([])
+        for n in range(10):
+            key = f"t{batch:03}-{n}"
+            spool.append(name, [rows.trace(key), rows.span(key, f"{key}-a")])
+        spool.die(name)
+        part = spool.compact([name])
+        if batch % 3 == 0:
+            spool.forget(name)
+        assert part
+    total = store.info()
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert problems == []
+    assert (total.trace_count, total.span_count) == (300, 300)
+
+
+def test_catalog_in_use(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A shell that holds the catalog for writing is in nobody's way, nor are we in its."""
+    spool.segment([rows.trace("t"), rows.span("t", "a")])
+    assert names(store) == ["t"]
+    store.close()
+
+    with duckdb.connect(str(spool.layout.catalog)) as shell:
+        shell.execute("CREATE TABLE mine AS SELECT trace_id FROM traces")
+        fresh = DuckDBStore(spool.layout.catalog)
+        spool.segment([rows.trace("u")], owner=2)
+        assert sorted(names(fresh)) == ["t", "u"]
+        assert shell.execute("SELECT count(*) FROM traces").fetchall() == [(2,)]
+        fresh.close()
