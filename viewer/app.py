@@ -49,6 +49,7 @@ def create_app(
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # its page would load scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # one address for one thing
         lifespan=_lifespan,
     )
     app.state.store = store

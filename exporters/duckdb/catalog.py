@@ -51,13 +51,14 @@ def ensure_catalog(layout: Layout) -> bool:
     return True
 
 
-def statements(*, raw: bool, root: Path | None = None) -> Iterator[str]:
+def statements(*, raw: bool, root: Path | None = None, lists: bool = False) -> Iterator[str]:
     """The texts that make the views, in order.
 
     Args:
         raw: Whether to read the store's folder by patterns, as the catalog does; else the reader
             makes `_hot`, `_open`, `_data`, `_hot_items`, `_part_items` and `_gone` itself.
         root: The folder of the data, for the raw views.
+        lists: Whether to make only what lists of traces and spans need.
     """
     marks = {
         "record": ", ".join(field.name for field in RECORD),
@@ -66,7 +67,7 @@ def statements(*, raw: bool, root: Path | None = None) -> Iterator[str]:
     }
     for line in (VIEWS / "ORDER").read_text(encoding="utf-8").splitlines():
         name, _, kind = line.partition(" ")
-        if name.startswith("#") or (kind == "raw" and not raw):
+        if name == "#" or (kind == "raw" and not raw) or (lists and kind != "lists"):
             continue
         text = (VIEWS / name).read_text(encoding="utf-8")
         if "/*field*/" in text:

@@ -22,6 +22,7 @@ from tracer.snapshot import Content, SpanRecord, TraceRecord
 _SLACK = 4096  # what a line has beside its content
 _HEAD = 17  # len('{"crc":"00000000"')
 _START = re.compile(rb'\{"crc":"([0-9a-f]{8})",')
+_NAMES_BYTES = 8 * 1024 * 1024
 OVERSIZE = "larger than a line may be"
 
 
@@ -39,6 +40,29 @@ class Line(NamedTuple):
     lost: int = 0
 
 
+class _Names(dict[bytes, str]):
+    """Hashes of content seen lately, which a loop's next turn has all over again.
+
+    Keyed by the content itself, so an entry cannot be wrong, and emptied when it holds 8 MiB.
+    """
+
+    size = 0
+
+    def add(self, value: bytes) -> str:
+        """The hash of new content."""
+        name = blake2b(value, digest_size=16).hexdigest()
+        if len(value) <= INLINE_LIMIT:
+            self.size += len(value)
+            if self.size > _NAMES_BYTES:
+                self.clear()
+                self.size = len(value)
+            self[value] = name
+        return name
+
+
+_names = _Names()
+
+
 class _Content:
     """Collects the items of one line and decides what stays in place."""
 
@@ -52,7 +76,9 @@ class _Content:
         """The hash under which a value is kept."""
         if len(value) > LINE_LIMIT - _SLACK:
             value = self.marker(len(value))
-        name = blake2b(value, digest_size=16).hexdigest()
+        name = _names.get(value)
+        if name is None:
+            name = _names.add(value)
         self.items[name] = value
         return name
 

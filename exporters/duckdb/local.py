@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from exporters.duckdb import gate
-from exporters.duckdb.catalog import ensure_catalog
+from exporters.duckdb.catalog import ensure_catalog, statements
 from exporters.duckdb.layout import Layout, read_format
 from exporters.duckdb.reader import Reader
 from exporters.duckdb.rows import detail_of, span_rows, trace_rows
@@ -53,7 +53,7 @@ class DuckDBStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._layout = Layout.of(path)
         _check(self._layout)
-        self._reader = Reader(self._layout)
+        self._reader = Reader(self._layout, views=statements(raw=False, lists=True))
         self._asked: Reader | None = None
         self._lock = threading.RLock()
         self._rows: OrderedDict[str, TraceRow] = OrderedDict()
@@ -138,7 +138,7 @@ class DuckDBStore:
         self._check_open()
         with self._lock:
             if self._asked is None:
-                self._asked = Reader(self._layout, extra=gate.shields())
+                self._asked = Reader(self._layout, views=(*statements(raw=False), *gate.shields()))
         self._asked.refresh()
         self._asked.take_changes()
         self._catalogue()

@@ -36,12 +36,12 @@ class Reader:
     """Answers SQL over a store as it is now. Safe in any thread; each thread has its own cursor.
 
     A store that does not exist reads as an empty one, and is found when it comes into being.
-    The connection reaches no file outside the store's folder and cannot be reconfigured. `extra`
-    are statements that are run on it before that.
+    The connection reaches no file outside the store's folder and cannot be reconfigured. `views`
+    are the statements that are run on it before that, by default all of `catalog.statements`.
     """
 
     def __init__(
-        self, layout: Layout, *, memory_limit: str = "1GB", extra: Iterable[str] = ()
+        self, layout: Layout, *, memory_limit: str = "1GB", views: Iterable[str] | None = None
     ) -> None:
         folder.check_path(layout)
         self._layout = layout
@@ -56,7 +56,9 @@ class Reader:
         self._changed: set[str] = set()
         self._deleted = False
         self.bad_lines = 0
-        self._database = _connect(layout, memory_limit, extra)
+        self._database = _connect(
+            layout, memory_limit, statements(raw=False) if views is None else views
+        )
         self._local = threading.local()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -274,7 +276,7 @@ class Reader:
         self._parts = None
 
 
-def _connect(layout: Layout, memory_limit: str, extra: Iterable[str]) -> duckdb.DuckDBPyConnection:
+def _connect(layout: Layout, memory_limit: str, views: Iterable[str]) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(
         ":memory:",
         config={
@@ -295,7 +297,7 @@ def _connect(layout: Layout, memory_limit: str, extra: Iterable[str]) -> duckdb.
     database.execute("create table _gone (owner varchar)")
     database.execute("create view _hot as select * exclude (batch) from _hot_rows")
     database.execute("create view _hot_items as select * from _hot_values")
-    for text in (*_part_views(layout, (), ()), *statements(raw=False), *extra):
+    for text in (*_part_views(layout, (), ()), *views):
         database.execute(text)
     database.execute("set global parquet_metadata_cache = true")
     allowed = str(layout.root).replace("'", "''")

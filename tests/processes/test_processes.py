@@ -15,12 +15,12 @@ from exporters.store import TraceQuery
 
 WRITER = Path(__file__).with_name("writer.py")
 FLIGHTLOG = str(Path(sys.executable).with_name("flightlog"))
-SECONDS = 6.0
+SECONDS = 8.0
 
 
-def start(name: str) -> subprocess.Popen[str]:
+def start(name: str, seconds: float = SECONDS) -> subprocess.Popen[str]:
     """A writer with this name."""
-    command = [sys.executable, str(WRITER), name, str(SECONDS)]
+    command = [sys.executable, str(WRITER), name, str(seconds)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -37,11 +37,11 @@ def test_four_writers_a_viewer_and_sql() -> None:
     ) as viewer:
         assert viewer.stdout is not None
         url = viewer.stdout.readline().split()[-1].rstrip("/")
-        writers = {name: start(name) for name in "abcd"}
+        writers = {**{name: start(name) for name in "abc"}, "d": start("d", 60)}
         query = "SELECT count(*) AS spans FROM spans"
         counts = []
         victim = writers["d"]
-        while any(writer.poll() is None for writer in writers.values()):
+        while any(writers[name].poll() is None for name in "abc"):
             done = subprocess.run(
                 [FLIGHTLOG, "sql", query, "--format", "json"],
                 capture_output=True,
@@ -55,6 +55,7 @@ def test_four_writers_a_viewer_and_sql() -> None:
                 assert answer.status == 200
             if victim.poll() is None and counts[-1] > 400:
                 victim.send_signal(signal.SIGKILL)
+        assert victim.poll() is not None, "the others ended before it could be killed"
         viewer.send_signal(signal.SIGINT)
 
     acknowledged = {}

@@ -75,7 +75,8 @@ def _line(text: str, span: SpanRow, width: int) -> str:
 def label(span: SpanRow) -> str:
     """Type, name, and the word beside it that says more."""
     detail = span.detail or (span.model if span.model != span.name else None)
-    parts = [span.type, span.name if span.name != span.type else "", detail or ""]
+    named = span.name.lower().startswith(span.type.lower())
+    parts = ["" if named else span.type, span.name, detail or ""]
     return one_line(" ".join(filter(None, parts)))
 
 

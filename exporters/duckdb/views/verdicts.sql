@@ -4,11 +4,6 @@ create macro _is_tripwire(message, error_type) as
 
 create macro _is_tool(type) as type in ('function', 'mcp_tools');
 
-create view _tripped as
-select trace_id, span_id
-from _records
-where k = 'span' and type = 'guardrail' and json_extract_string(data, '$.triggered') = 'true';
-
 -- The rule is exporters.status.judge; a property test holds the two together.
 create view _verdicts as
 with recursive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -228,30 +229,42 @@ def _verdict(tree: dict[str, Any], *, alive: bool) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+@pytest.fixture
+def judging(spool: Any) -> Iterator[tuple[Any, DuckDBStore, Iterator[int]]]:
+    """A store, what writes into it, and numbers for one example after the other."""
+    store = DuckDBStore(spool.layout.catalog)
+    yield spool, store, itertools.count(10)
+    store.close()
+
+
 @settings(
-    max_examples=25, deadline=None,
+    max_examples=30, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(trees=st.lists(TRACES, min_size=1, max_size=25))
-def test_status(new_spool: Any, rows: Any, trees: list[dict[str, Any]]) -> None:
+def test_status(judging: Any, rows: Any, trees: list[dict[str, Any]]) -> None:
     """The SQL view and the store give the verdict of `status.judge`, alive and dead."""
-    spool = new_spool()
-    known = {f"t{n}": tree for n, tree in enumerate(trees) if tree["spans"] or tree["status"]}
-    names = [spool.segment([row for key, tree in known.items() for row in _rows_of(rows, key, tree)])]
-    store = DuckDBStore(spool.layout.catalog)
+    spool, store, numbers = judging
+    example = next(numbers)
+    known = {f"t{example}-{n}": tree for n, tree in enumerate(trees)}
+    known = {key: tree for key, tree in known.items() if tree["spans"] or tree["status"]}
+    lines = [row for key, tree in known.items() for row in _rows_of(rows, key, tree)]
+    segment = spool.segment(lines, owner=example)
     columns = ("trace_id, status, error_count, handled_errors, first_cause_span_id, "
                "first_cause_name, first_cause_type, first_cause_message")  # fmt: skip
     for alive in (True, False):
         wanted = {key: _verdict(tree, alive=alive) for key, tree in known.items()}
-        said = {row[0]: row[1:] for row in store.sql(f"SELECT {columns} FROM traces").rows}
-        rows_of = {row.trace_id: row for row in store.search(TraceQuery(limit=100)).traces}
+        asked = f"SELECT {columns} FROM traces WHERE starts_with(trace_id, 't{example}-')"
+        said = {row[0]: row[1:] for row in store.sql(asked, timeout=60).rows}
+        page = store.search(TraceQuery(limit=50))
+        found = {row.trace_id: row for row in page.traces if row.trace_id in known}
 
         assert said == wanted
         assert {
             key: (row.status, row.error_count, row.handled_errors,
                   row.first_cause and row.first_cause.span_id)
-            for key, row in rows_of.items()
+            for key, row in found.items()
         } == {key: verdict[:4] for key, verdict in wanted.items()}  # fmt: skip
         if alive:
-            spool.die(names[0])
-    store.close()
+            spool.die(segment)
+    (spool.layout.hot / segment).unlink()
