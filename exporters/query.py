@@ -93,7 +93,7 @@ def sql(
     limit: int | None = None,
     timeout: float = 60.0,
 ) -> Rows:
-    """Rows that answer one reading statement over the views of a store: traces, spans, …
+    """Rows that answer one reading statement over the views of a store.
 
     Args:
         query: SQL, with `?` or `$name` where parameters go.

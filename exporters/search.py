@@ -12,6 +12,37 @@ MODEL_CALLS = frozenset({"generation", "response"})
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A model call and the tokens that it reported."""
+
+    span_id: str
+    parent_id: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+
+
+def tokens_of(calls: Sequence[Call]) -> Call:
+    """The sums over a trace's model calls, without those that another call made and counted."""
+    ids = {call.span_id for call in calls}
+    outer = [call for call in calls if call.parent_id not in ids]
+
+    def total(counts: Iterable[int | None]) -> int | None:
+        known = [count for count in counts if count is not None]
+        return sum(known) if known else None
+
+    return Call(
+        "",
+        None,
+        total(call.input_tokens for call in outer),
+        total(call.output_tokens for call in outer),
+        total(call.cached_tokens for call in outer),
+        total(call.reasoning_tokens for call in outer),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """The last trace of a page; what follows it in a list is the next page."""
 

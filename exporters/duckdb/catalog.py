@@ -87,8 +87,10 @@ def _build(draft: Path, layout: Layout) -> None:
         target = str(draft).replace("'", "''")
         connection.execute(f"attach '{target}' as catalog (storage_version '{STORAGE_VERSION}')")
         connection.execute("use catalog")
+        connection.execute("begin")  # one commit: each would be synced to disk
         for text in statements(raw=True, root=layout.root):
             connection.execute(text)
+        connection.execute("commit")
         connection.execute("use memory")
         connection.execute("detach catalog")
     finally:

@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-import orjson
 
 from exporters.duckdb.collect import Collected, collect, is_collection_due
 from exporters.duckdb.layout import (
@@ -37,7 +36,8 @@ from exporters.duckdb.layout import (
     read_format,
     scan,
 )
-from exporters.duckdb.lines import check_line, loss_line, split_lines
+from exporters.duckdb.lines import loss_line
+from exporters.duckdb.loading import load
 from exporters.duckdb.parts import (
     RECORD_COLUMNS,
     PartError,
@@ -52,7 +52,7 @@ from exporters.duckdb.parts import (
     workspace,
     write_part,
 )
-from exporters.duckdb.schema import ITEM, LINE_LIMIT, RECORD
+from exporters.duckdb.schema import RECORD
 from exporters.store import StoreError
 
 BATCH_BYTES = 64 * 1024 * 1024
@@ -245,7 +245,7 @@ def _compact_batch(
     listing = scan(layout)
     with workspace(layout) as (con, folder):
         create_tables(con)
-        bad = _load(con, layout, batch, folder)
+        bad = load(con, layout, [segment.name for segment in batch], folder)
         steps("read")
         covers = {segment.name.filename for segment in batch}
         carried = _carry(con, layout, listing)
@@ -263,87 +263,6 @@ def _compact_batch(
     report.bytes += sum(segment.size for segment in batch)
     report.bad_lines += sum(bad.values())
     _add(report, sizes)
-
-
-def _load(
-    con: duckdb.DuckDBPyConnection, layout: Layout, batch: Sequence[Sealed], folder: Path
-) -> dict[SegmentName, int]:
-    """Fill the table `line` from segments; says how many lines of which could not be read."""
-    con.execute(
-        "create temp table line as select * from record, (select hash, value from item) where false"
-    )
-    good: dict[SegmentName, Path] = {}
-    bad: dict[SegmentName, int] = {}
-    for segment in batch:
-        good[segment.name], bad[segment.name] = _salvage(layout, segment.name, folder)
-    try:
-        _read(con, list(good.values()))
-    except duckdb.Error:
-        con.execute("delete from line")
-        for name, path in good.items():
-            bad[name] += _read_carefully(con, layout, name, path)
-    con.execute(
-        "insert into item select hash, any_value(value) from line where k = 'item' group by hash"
-    )
-    return {name: count for name, count in bad.items() if count}
-
-
-def _read(con: duckdb.DuckDBPyConnection, paths: Collection[Path]) -> None:
-    columns = ", ".join(f"'{field.name}': '{field.type}'" for field in (*RECORD, *ITEM))
-    con.execute(
-        f"insert into line select * from read_json({listed(paths)}, "
-        f"format='newline_delimited', columns={{{columns}}}, "
-        f"maximum_object_size={LINE_LIMIT + 65536}) where k is not null"
-    )
-
-
-def _salvage(
-    layout: Layout, name: SegmentName, folder: Path, *, parse: bool = False
-) -> tuple[Path, int]:
-    """A file with the good lines of a segment, itself if all are; and how many are bad."""
-    path = layout.segment(name)
-    data = path.read_bytes()
-    bad: list[bytes] = []
-    good: list[bytes] = []
-    for line in split_lines(data):
-        sound = check_line(line) and (not parse or _parses(line))
-        (good if sound else bad).append(line)
-    if not bad and not parse:
-        return path, 0
-    (layout.quarantine / f"{name.filename}.bad").write_bytes(b"\n".join(bad) + b"\n")
-    clean = folder / name.filename
-    clean.write_bytes(b"".join(line + b"\n" for line in good))
-    return clean, len(bad)
-
-
-def _read_carefully(
-    con: duckdb.DuckDBPyConnection, layout: Layout, name: SegmentName, path: Path
-) -> int:
-    """Read one segment of a batch that DuckDB refused; says how many more lines are bad."""
-    with contextlib.suppress(duckdb.Error):
-        _read(con, [path])
-        return 0
-    before = sum(1 for _ in split_lines(path.read_bytes()))
-    folder = layout.tmp / f"careful-{name.filename}"
-    folder.mkdir(exist_ok=True)
-    clean, _ = _salvage(layout, name, folder, parse=True)
-    after = sum(1 for _ in split_lines(clean.read_bytes()))
-    try:
-        _read(con, [clean])
-        return before - after
-    except duckdb.Error:
-        (layout.quarantine / f"{name.filename}.bad").write_bytes(path.read_bytes())
-        return before
-    finally:
-        clean.unlink(missing_ok=True)
-        folder.rmdir()
-
-
-def _parses(line: bytes) -> bool:
-    try:
-        return isinstance(orjson.loads(line), dict)
-    except orjson.JSONDecodeError:
-        return False
 
 
 def _carry(con: duckdb.DuckDBPyConnection, layout: Layout, listing: Listing) -> list[PartName]:

@@ -123,13 +123,15 @@ def _run(
         columns = [Column(name=name, type=str(kind)) for name, kind, *_ in cursor.description or ()]
         rows: list[tuple[Any, ...]] = []
         size = 0
-        while len(rows) <= limit and (batch := cursor.fetchmany(min(_BATCH, limit + 1 - len(rows)))):
+        while len(rows) <= limit and (
+            batch := cursor.fetchmany(min(_BATCH, limit + 1 - len(rows)))
+        ):
             rows += batch
             size += sum(_size(value) for row in batch for value in row)
             if size > RESULT_BYTES:
                 raise QueryError(
                     f"The result is larger than {RESULT_BYTES >> 20} MiB. A result has to fit into "
-                    f"memory. Select fewer columns or rows, or shorten values with left(text, 1000)."
+                    f"memory. Select fewer columns or rows, or shorten text with left(text, 1000)."
                 )
         return columns, rows[:limit], len(rows) > limit
     finally:
@@ -201,7 +203,9 @@ def _check_tree(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         if name in _CAPPED and (schema or catalog):
             raise _refused_function(name, "is capped, and may not be called by its full name")
         if name in _FORMATS and not _is_plain_format(node):
-            raise _refused_function(name, "needs a text in place, without wide fields, to format by")
+            raise _refused_function(
+                name, "needs a text in place, without wide fields, to format by"
+            )
 
 
 def _refused_function(name: str, why: str) -> QueryError:

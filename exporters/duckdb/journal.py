@@ -21,8 +21,6 @@ import contextlib
 import itertools
 import os
 import secrets
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -32,6 +30,7 @@ from pathlib import Path
 
 from exporters.duckdb.layout import Layout, SegmentName, create, host_name
 from exporters.duckdb.lines import OVERSIZE, Line, encode_item, encode_line, loss_line
+from exporters.duckdb.pile import start_compactor
 from exporters.duckdb.segment import Files, Segment
 from exporters.store import StoreError
 from tracer.config import Sync
@@ -52,9 +51,6 @@ _BACK_OFF_SECONDS = 0.1
 _PATIENCE = 4  # 0.1 + 0.2 + 0.4 + 0.8 s
 _STORE_AGAIN_SECONDS = 30.0
 _LINE_OVERHEAD = 2048
-_PILE_BYTES = 64 * 1024 * 1024
-_PILE_FILES = 40
-_COMPACTED_LATELY_SECONDS = 30.0
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 _held: list[Journal] = []
@@ -156,12 +152,10 @@ class Journal:
         """Flush, seal the segment and stop the daemon; the next line begins again."""
         thread = self._stop()
         with self._lock:
-            if not self._drain():
-                self._divert()
-                self._drain()
+            self._drain_elsewhere()
+            self._drop_all()
             self._write_losses()
-            if self._waiting and not self._drain():
-                self._drop_all()
+            self._drop_all()
         if self._sync_mode != "off":
             self._sync()
         with self._lock:
@@ -172,28 +166,6 @@ class Journal:
         if thread is not None and thread is not threading.current_thread():
             thread.join(1.0)
         self._log()
-
-    def compact_if_piled_up(self) -> bool:
-        """Start a process that compacts where much has piled up; says whether it did.
-
-        Only where nobody has compacted for a while: with a viewer open there is nothing to do.
-        """
-        if not (sys.executable and self.store.exists and _has_piled_up(self.store)):
-            return False
-        command = [sys.executable, "-P", "-m", "exporters.duckdb.compaction", "--store"]
-        try:
-            helper = subprocess.Popen(
-                [*command, str(self.store.catalog)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                close_fds=True,
-            )
-        except OSError:
-            return False
-        helper.returncode = 0  # on its own from here: nobody waits for it
-        return True
 
     # Writing. All of these are called with the lock held.
 
@@ -265,8 +237,10 @@ class Journal:
         _seal(before)
 
     def _open(self) -> tuple[Layout, Segment] | None:
-        places = [self.store] if self._clock() >= self._store_again_at else []
-        places += [self.fallback] if self.fallback is not None else []
+        places = [self.store]
+        if self.fallback is not None:
+            tried = self._clock() < self._store_again_at  # and found wanting, a moment ago
+            places.insert(0 if tried else 1, self.fallback)
         for place in places:
             try:
                 return place, self._segment_in(place)
@@ -307,23 +281,39 @@ class Journal:
             return not self._waiting
         self._busy = True
         try:
+            limit = _BATCH
             while self._waiting:
-                batch: list[Line] = []
-                size = 0
-                for line in self._waiting:
-                    size += _LINE_OVERHEAD + sum(map(len, line.items.values()))
-                    if batch and size > _BATCH:
-                        break
-                    batch.append(line)
-                if not self._write(batch):
+                batch = self._first(limit)
+                if self._write(batch):
+                    for _ in batch:
+                        self._waiting.popleft()
+                    self._failures = 0
+                elif len(batch) > 1:
+                    limit = 0  # there may be room for one line where there is none for many
+                else:
                     return False
-                for _ in batch:
-                    self._waiting.popleft()
-                self._failures = 0
             self._waiting_bytes = 0
             return True
         finally:
             self._busy = False
+
+    def _drain_elsewhere(self) -> None:
+        """Write what waits, in new segments as long as those have room for some of it."""
+        left = -1
+        while not self._drain() and len(self._waiting) != left:
+            left = len(self._waiting)
+            self._divert()
+
+    def _first(self, limit: int) -> list[Line]:
+        """What has waited longest: as many lines as a limit of bytes allows, at least one."""
+        batch: list[Line] = []
+        size = 0
+        for line in self._waiting:
+            size += _LINE_OVERHEAD + sum(map(len, line.items.values()))
+            if batch and size > limit:
+                break
+            batch.append(line)
+        return batch
 
     def _divert(self) -> None:
         """Stop trying the store for a while."""
@@ -508,32 +498,21 @@ class Journal:
     # Forks.
 
     def hold(self) -> None:
-        """Before a fork: come to rest, and note the losses that are the parent's to report."""
+        """Before a fork: come to rest."""
         self._lock.acquire()
-        self._at_fork = dict(losses.totals())
 
     def let_go(self) -> None:
         """After a fork, in the parent."""
         self._lock.release()
 
     def begin_anew(self) -> None:
-        """After a fork, in the child."""
+        """After a fork, in the child, whose counters of losses have begun anew before."""
         for segment in (self._segment, self._parked):
             if segment is not None:
                 segment.release()
-        self._reported = self._at_fork
+        self._reported = dict(losses.totals())
         self._notes = []
         self._begin()
-
-
-def _has_piled_up(layout: Layout) -> bool:
-    """Whether segments are many or large, and the last compaction is not just over."""
-    with contextlib.suppress(OSError):
-        if time.time() - layout.lock.stat().st_mtime < _COMPACTED_LATELY_SECONDS:
-            return False
-        files = [entry.stat().st_size for entry in os.scandir(layout.hot) if entry.is_file()]
-        return len(files) > _PILE_FILES or sum(files) > _PILE_BYTES
-    return False
 
 
 def _seal(segment: Segment | None) -> None:
@@ -565,7 +544,7 @@ def _after_fork_in_child() -> None:
 def _at_exit() -> None:
     for journal in list(_journals):
         journal.close()
-        journal.compact_if_piled_up()
+        start_compactor(journal.store)
 
 
 if hasattr(os, "register_at_fork"):

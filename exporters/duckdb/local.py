@@ -91,14 +91,15 @@ class DuckDBStore:
         self._sync()
         wanted = self._candidates(query, after)
         found: list[TraceRow] = []
-        size = iter(_CHUNKS)
-        step = next(size)
-        while wanted and len(found) <= query.limit:
+        judged = bool(query.status or query.text)  # else every candidate matches
+        size = iter(_CHUNKS if judged else ())
+        step = query.limit
+        while wanted and len(found) < query.limit + judged:
+            step = next(size, step)
             chunk, wanted = wanted[:step], wanted[step:]
-            step = next(size, _CHUNKS[-1])
             found += [row for row in self._rows_of(chunk) if matches(row, query)]
         page = found[: query.limit]
-        more = len(found) > query.limit
+        more = page and (len(found) > query.limit or (bool(wanted) and not judged))
         return TracePage(traces=page, next_cursor=str(Cursor.of(page[-1])) if more else None)
 
     def get(self, trace_id: str, /) -> TraceRow:
@@ -305,12 +306,13 @@ def _check(layout: Layout) -> None:
             f"{layout.root.name!r} with the data is not beside it. A store is the two together. "
             f"Copy the folder too, or name another store."
         )
-    if layout.root.is_dir() and read_format(layout) is None and any(layout.root.iterdir()):
-        if not (layout.root / "hot").is_dir():
-            raise StoreError(
-                f"{str(layout.root)!r} is a folder, but not of flightlog: it has no file FORMAT. "
-                f"A store's folder is made by recording. Name another store."
-            )
+    if not layout.root.is_dir() or read_format(layout) is not None:
+        return
+    if any(layout.root.iterdir()) and not (layout.root / "hot").is_dir():
+        raise StoreError(
+            f"{str(layout.root)!r} is a folder, but not of flightlog: it has no file FORMAT. "
+            f"A store's folder is made by recording. Name another store."
+        )
 
 
 def _parse_cursor(cursor: str) -> tuple[str, int, int]:

@@ -7,6 +7,7 @@ of the catalog file; only what lies under them differs.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -188,8 +189,11 @@ class Reader:
         try:
             with self._layout.segment(name).open("rb") as file:
                 file.seek(self._offsets[name])
+                # Only what is there now: a writer that never pauses would keep us here for ever.
+                left = os.fstat(file.fileno()).st_size - self._offsets[name]
                 rest = b""
-                while data := file.read(_CHUNK):
+                while left > 0 and (data := file.read(min(left, _CHUNK))):
+                    left -= len(data)
                     whole, newline, rest = (rest + data).rpartition(b"\n")
                     if newline:
                         self._offsets[name] += len(whole) + 1

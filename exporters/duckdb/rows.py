@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from exporters.duckdb.reader import Reader
-from exporters.search import detail_text, in_order, preview
+from exporters.search import Call, detail_text, in_order, preview, tokens_of
 from exporters.status import SpanFacts, TraceFacts, judge
 from exporters.store import SpanDetail, SpanRow, TraceRow
 from tracer.encoding import decode
@@ -17,17 +17,20 @@ select trace_id, coalesce(name, trace_id), group_id, metadata, start_ns, end_ns,
     trace_error, coalesce(not trace_gone, spans_alive, false), span_count, models, trouble
 from _rollup where trace_id in ({marks})
 """
-_TOKENS = """
-select trace_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens
-from _tokens where trace_id in ({marks})
+_CALLS = """
+select trace_id, span_id, parent_id, input_tokens, output_tokens, cached_tokens, reasoning_tokens
+from _calls where trace_id in ({marks})
 """
-_TALK = "select trace_id, source, input, output from _records where k = 'trace' and trace_id in ({marks})"
+_TALK = """
+select trace_id, source, input, output
+from _records where k = 'trace' and trace_id in ({marks})
+"""
 _LOST = "select distinct trace_id from losses where trace_id in ({marks})"
 _FACTS = """
-select trace_id, span_id, parent_id, name, type, status, end_ns, error, source
+select trace_id, span_id, parent_id, name, type, status, end_ns, error, source,
+    case when type = 'guardrail' then json_extract_string(data, '$.triggered') end
 from _spans where trace_id in ({marks})
 """
-_TRIPPED = "select trace_id, span_id from _tripped where trace_id in ({marks})"
 _SPANS = """
 select span_id, parent_id, name, type, status, start_ns, end_ns, model, input_tokens,
     output_tokens, error_message,
@@ -45,12 +48,27 @@ from _spans where trace_id = ? and span_id = ?
 def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
     """Rows of traces, in no order; ids that are not known are left out."""
     rolls = _ask(reader, _ROLLUP, trace_ids)
-    tokens = {row[0]: row[1:] for row in _ask(reader, _TOKENS, trace_ids)}
+    calls: defaultdict[str, list[Call]] = defaultdict(list)
+    for row in _ask(reader, _CALLS, trace_ids):
+        calls[row[0]].append(Call(*row[1:]))
     talk = {row[0]: row[1:] for row in _ask(reader, _TALK, trace_ids)}
     lost = {row[0] for row in _ask(reader, _LOST, trace_ids)}
     facts = _facts(reader, [row[0] for row in rolls if row[-1]])
     rows = []
-    for trace_id, name, group_id, metadata, start, end, status, error, alive, count, models, _ in rolls:
+    for (
+        trace_id,
+        name,
+        group_id,
+        metadata,
+        start,
+        end,
+        status,
+        error,
+        alive,
+        count,
+        models,
+        _,
+    ) in rolls:
         source, said, answered = talk.get(trace_id, ("", None, None))
         content = _Content(reader, source)
         failure = content.in_place(error) or {}
@@ -64,7 +82,7 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
             ),
             facts.get(trace_id, ()),
         )
-        sums = tokens.get(trace_id, (None, None, None, None))
+        sums = tokens_of(calls.get(trace_id, ()))
         rows.append(
             TraceRow(
                 trace_id=trace_id,
@@ -81,10 +99,10 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
                 input=preview(content.whole(said)),
                 output=preview(content.whole(answered)),
                 first_cause=verdict.first_cause,
-                input_tokens=sums[0],
-                output_tokens=sums[1],
-                cached_tokens=sums[2],
-                reasoning_tokens=sums[3],
+                input_tokens=sums.input_tokens,
+                output_tokens=sums.output_tokens,
+                cached_tokens=sums.cached_tokens,
+                reasoning_tokens=sums.reasoning_tokens,
                 models=tuple(models),
                 incomplete=trace_id in lost,
             )
@@ -137,9 +155,8 @@ def _ask(reader: Reader, sql: str, trace_ids: Sequence[str]) -> list[tuple[Any, 
 
 def _facts(reader: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanFacts]]:
     """What the rule of a trace's status looks at, of traces in which something is amiss."""
-    tripped = {(trace, span) for trace, span in _ask(reader, _TRIPPED, trace_ids)}
     facts: defaultdict[str, list[SpanFacts]] = defaultdict(list)
-    for trace, span, parent, name, type, status, end, error, source in _ask(
+    for trace, span, parent, name, type, status, end, error, source, tripped in _ask(
         reader, _FACTS, trace_ids
     ):
         failure = _Content(reader, source).in_place(error) or {}
@@ -153,7 +170,7 @@ def _facts(reader: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanFacts
                 end_ns=end,
                 message=failure.get("message"),
                 error_type=(failure.get("data") or {}).get("type"),
-                triggered=(trace, span) in tripped,
+                triggered=tripped == "true",
             )
         )
     return facts

@@ -12,8 +12,7 @@ import exporters
 from exporters.store import TraceStore
 from tracer.config import Settings, settings
 from tracer.errors import ConfigError
-
-_EXPORTERS = "flightlog.exporters"
+from tracer.plugins import GROUP
 
 
 def checked_settings() -> Settings:
@@ -27,7 +26,7 @@ def checked_settings() -> Settings:
     """
     found = settings()
     if found.exporters not in ((), ("duckdb",)):
-        known = entry_points(group=_EXPORTERS).names
+        known = entry_points(group=GROUP).names
         for name in found.exporters:
             if name not in known:
                 raise ConfigError(

@@ -124,8 +124,8 @@ def test_same_as_reader(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnectio
     item = {"type": "message", "role": "user", "content": [{"text": "hi"}, {"text": "there"}]}
     spool.compact([spool.segment([
         rows.trace("t", end=None, group_id="g"), rows.span("t", "a", type="agent", end=None),
-        rows.span("t", "g", type="generation", parent_id="a", input=(item, "x"), output=(), model="m",
-                  instructions="be kind", tools=({"name": "f"},), input_tokens=3),
+        rows.span("t", "g", type="generation", parent_id="a", input=(item, "x"), output=(),
+                  model="m",                  instructions="be kind", tools=({"name": "f"},), input_tokens=3),
         rows.span("t", "g2", type="response", parent_id="g", input=(item,), input_tokens=3),
         rows.span("t", "f", type="function", parent_id="a", input="{}", output="y" * 70_000),
     ])])  # fmt: skip
@@ -134,7 +134,8 @@ def test_same_as_reader(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnectio
         rows.trace("t", group_id="g", input="q", output=["w"], metadata={"m": 1}),
         rows.span("u", "h", type="handoff", data={"from_agent": "a", "to_agent": "b"}),
         rows.span("u", "r", type="guardrail", data={"triggered": True}, output={"why": 1}),
-        rows.span("u", "e", status="error", error={"message": "m", "data": {"type": "E", "stack": "s"}}),
+        rows.span("u", "e", status="error", 
+                  error={"message": "m", "data": {"type": "E", "stack": "s"}}),
         rows.loss("full", 2, "u"),
     ])  # fmt: skip
     reader = Reader(spool.layout)
@@ -225,7 +226,8 @@ def _verdict(tree: dict[str, Any], *, alive: bool) -> tuple[Any, ...]:
     cause = found.first_cause
     return (
         found.status, found.error_count, found.handled_errors,
-        cause and cause.span_id, cause and cause.name, cause and cause.type, cause and cause.message,
+        cause and cause.span_id, cause and cause.name, cause and cause.type,
+        cause and cause.message,
     )  # fmt: skip
 
 

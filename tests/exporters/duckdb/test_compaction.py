@@ -508,19 +508,3 @@ def test_command(store: Path, journal: Make) -> None:
 
     assert compaction.main(["--store", str(store)]) == 0
     assert len(list_parts(Layout.of(store))) == 1
-
-
-def test_helper(store: Path, journal: Make, until: Any, monkeypatch: Any) -> None:
-    """A recorder that ends where much has piled up starts a helper; else it does not."""
-    one = journal()
-    one.append(line(1))
-    one.close()
-    layout = Layout.of(store)
-    assert not one.compact_if_piled_up()
-    for number in range(41):
-        layout.segment(SegmentName(1_700_000_000_000 + number, "vm", 7, "beef")).touch()
-    assert not one.compact_if_piled_up()
-    os.utime(layout.lock, (0, 0))
-
-    assert one.compact_if_piled_up()
-    until(lambda: list_parts(layout) and layout.lock.stat().st_mtime > 0)

@@ -31,7 +31,7 @@ ALLOWED = (
     "PIVOT spans ON status IN ('ok') USING count(*) GROUP BY type",
     "SELECT repeat('#', 10), lpad('1', 3, '0'), range(3), range(1, 3), generate_series(0, 4, 2)",
     "SELECT format('{:.2f} s', 1.5), printf('%d', 3)",
-    "SELECT unnest(generate_series(TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02', INTERVAL 1 DAY))",
+    "SELECT generate_series(TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02', INTERVAL 1 DAY)",
     "SELECT ';', '-- no comment', 'COPY x TO y'",
 )
 
@@ -126,11 +126,11 @@ ATTACKS = (
     "SELECT bar(1, 0, 1, 2000000000)",
     "SELECT bitstring('1', 2000000000)",
     "SELECT list(range) FROM range(100000000000)",
-    "WITH RECURSIVE t AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM t) SELECT max(len(s)) FROM t",
+    "WITH RECURSIVE t AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM t) SELECT max(len(s)) FROM t",  # noqa: E501
     "SELECT string_agg(repeat('x', 90000 + range % 2), '') FROM range(1000000)",
     "SELECT \u2028 1; DROP VIEW traces",
     "\ufeffCOPY traces TO '{evil}'",
-    "ＣＯＰＹ traces TO '{evil}'",
+    "\uff23\uff2f\uff30\uff39 traces TO '{evil}'",
     "SELECT 1 \x00; DROP VIEW traces",
     "SELECT * FROM $1; DROP VIEW traces",
     "SELECT " + "(" * 5000 + "1" + ")" * 5000,
@@ -190,7 +190,7 @@ def test_refused(store: DuckDBStore, folder: Path, query: str) -> None:
 @pytest.mark.parametrize("query", ENDLESS)
 def test_time(store: DuckDBStore, query: str) -> None:
     """A query that does not end is stopped, and the next one is answered."""
-    with pytest.raises(QueryError, match="stopped after 0.2 s"):
+    with pytest.raises(QueryError, match=r"stopped after 0\.2 s"):
         store.sql(query, timeout=0.2)
 
     assert store.sql("SELECT 1").rows == [(1,)]
@@ -267,7 +267,9 @@ def test_many_threads(store: DuckDBStore) -> None:
     def ask(number: int) -> None:
         try:
             for i in range(10):
-                assert store.sql("SELECT ?::int + ?::int", params=[number, i]).rows == [(number + i,)]
+                assert store.sql("SELECT ?::int + ?::int", params=[number, i]).rows == [
+                    (number + i,)
+                ]
         except (StoreError, AssertionError) as error:
             problems.append(error)
 

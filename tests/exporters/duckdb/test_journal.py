@@ -463,6 +463,22 @@ def test_fork(store: Path, journal: Make, read: Read) -> None:
     assert len({name.owner for name in list_segments(Layout.of(store))}) == 5
 
 
+def test_losses_after_fork(store: Path, journal: Make, read: Read) -> None:
+    """Parent and child each record the losses that they counted themselves."""
+    one = journal()
+    losses.count("otlp", "before", 3)
+    pid = os.fork()
+    if pid == 0:
+        losses.count("otlp", "child", 2)
+        losses.count("otlp", "before", 1)
+        one.close()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    one.close()
+
+    assert read(store).losses == {"before": 4, "child": 2}
+
+
 def test_fork_in_traffic(store: Path, journal: Make, read: Read) -> None:
     """Forking while other threads record neither hangs the child nor writes a line twice."""
     one = journal()
@@ -530,6 +546,53 @@ def test_killed(store: Path, read: Read, python: Callable[..., subprocess.Popen[
     for trace_id, last in acknowledged.items():
         held = {int(key[2].split("_")[1]) for key in found.ended if key[1] == trace_id}
         assert held >= set(range(1, last + 1))
+    assert live_owners(Layout.of(store)) == frozenset()
+
+
+_KILLED_AT = """
+import os, signal, sys
+from pathlib import Path
+from exporters.duckdb.journal import Journal
+from exporters.duckdb.lines import Line
+from exporters.duckdb.segment import Files
+class Killing(Files):
+    calls = 0
+    def die(self, call):
+        if call == sys.argv[2]:
+            self.calls += 1
+            if self.calls == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+    def create(self, path):
+        fd = super().create(path)
+        self.die("created")
+        return fd
+    def write(self, fd, data):
+        self.die("before write")
+        written = super().write(fd, data)
+        self.die("after write")
+        return written
+journal = Journal(Path(sys.argv[1]), fallback=None, files=Killing())
+for number in range(3):
+    fields = {"k": "span", "v": 1, "rev": 1, "trace_id": "t", "span_id": f"span_{number}",
+              "name": "s", "start_ns": 1, "end_ns": 2}
+    journal.append(Line(fields, {}))
+    print(number, flush=True)
+    journal.seal()
+"""
+
+
+@pytest.mark.parametrize("step", ["created", "before write", "after write"])
+def test_killed_at(
+    store: Path, read: Read, python: Callable[..., subprocess.Popen[str]], step: str
+) -> None:
+    """A writer that is killed at a step leaves what it acknowledged, and nobody who lives."""
+    process = python(_KILLED_AT, store, step)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL, errors
+
+    found = read(store)
+    assert spans(found) >= {int(number) for number in output.split()}
+    assert found.bad == 0
     assert live_owners(Layout.of(store)) == frozenset()
 
 

@@ -96,7 +96,9 @@ def test_parts_and_segments(spool: Any, store: DuckDBStore, rows: Any) -> None:
         assert (row.status, row.span_count, row.input_tokens) == ("ok", 2, 4)
         assert [span.status for span in store.spans("t")] == ["ok", "ok"]
         assert store.span("t", "g").input == [{"n": 1}]
-        assert store.sql("SELECT input, output FROM generations").rows == [('[{"n":1}]', '[{"n":2}]')]
+        assert store.sql("SELECT input, output FROM generations").rows == [
+            ('[{"n":1}]', '[{"n":2}]')
+        ]
         spool.compact([second])
 
 
@@ -147,7 +149,14 @@ def test_torn_line(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
 def test_strange_lines(spool: Any, store: DuckDBStore, rows: Any) -> None:
     """Lines of a newer schema, or of no sense, do not hide the others."""
-    odd = {"k": "weather", "rev": 1, "trace_id": "w", "start_ns": "soon", "attributes": [1], "x": {}}
+    odd = {
+        "k": "weather",
+        "rev": 1,
+        "trace_id": "w",
+        "start_ns": "soon",
+        "attributes": [1],
+        "x": {},
+    }
     spool.segment([odd, {**odd, "k": "span", "span_id": "s"}, rows.trace("t"),
                    rows.span("t", "a", colour="red")])  # fmt: skip
 
@@ -224,7 +233,8 @@ def test_unseen_part(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
 def test_search_deep(spool: Any, store: DuckDBStore, rows: Any) -> None:
     """A rare trace is found among many, page after page."""
-    spool.segment([rows.trace(f"t{n:05}", at=n, end=n + 1, status="error" if n % 1000 == 7 else "ok")
+    spool.segment([rows.trace(f"t{n:05}", at=n, end=n + 1, 
+                              status="error" if n % 1000 == 7 else "ok")
                    for n in range(3000)])  # fmt: skip
 
     first = store.search(TraceQuery(status=("error",), limit=2))

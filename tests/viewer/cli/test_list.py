@@ -50,9 +50,7 @@ def test_more(flightlog):
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (["status:ok"], ["quiet", "support"]),
         (["status:ok,error", "group:chat"], ["support"]),
-        (["name:quiet"], ["quiet"]),
         (["SUPP"], ["support"]),
         (["nothing"], []),
     ],
