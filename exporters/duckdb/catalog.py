@@ -43,7 +43,7 @@ def ensure_catalog(layout: Layout) -> bool:
         ensure_schema_part(layout)
         _build(draft, layout)
         _publish(draft, layout.catalog)
-    except (OSError, duckdb.IOException):
+    except (OSError, duckdb.Error):
         return False
     finally:
         with contextlib.suppress(OSError):

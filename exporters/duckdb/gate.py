@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 
-from exporters.duckdb.reader import Reader
+from exporters.duckdb.reader import Reader, said
 from exporters.store import Column, QueryError, SqlResult, StoreError
 
 RESULT_BYTES = 256 * 1024 * 1024
@@ -244,7 +244,7 @@ def _size(value: Any) -> int:
 
 def _translated(error: duckdb.Error, query: str, timeout: float) -> StoreError:
     """An error of DuckDB's as ours, with the place in the query."""
-    kind, text, offset = _said(error)
+    kind, text, offset = said(error)
     if isinstance(error, duckdb.InterruptException):
         return QueryError(
             f"The query was stopped after {timeout:g} s. A query may take as long as its time-out. "
@@ -270,22 +270,6 @@ def _translated(error: duckdb.Error, query: str, timeout: float) -> StoreError:
         f"Look up names with: SHOW TABLES, or DESCRIBE traces",
         position=position,
     )
-
-
-def _said(error: duckdb.Error) -> tuple[str, str, int | None]:
-    """Kind, text and place (in bytes) of an error, whether it is given as JSON or as text."""
-    raw = str(error)
-    start = raw.find("{")
-    try:
-        said = json.loads(raw[start:])
-        place = said.get("position")
-        return (
-            str(said["exception_type"]),
-            str(said["exception_message"]),
-            int(place) if place is not None else None,
-        )
-    except (ValueError, KeyError, TypeError):
-        return type(error).__name__.removesuffix("Exception"), raw, None
 
 
 def _caret(query: str, position: int) -> str:

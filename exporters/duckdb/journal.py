@@ -258,7 +258,7 @@ class Journal:
         return Segment(place, name, self._files)
 
     def _keep(self, line: Line) -> None:
-        size = _LINE_OVERHEAD + sum(map(len, line.items.values()))
+        size = _size(line)
         if self._waiting_bytes + size > MEMORY_LIMIT and not self._busy and self._waiting:
             self._divert()
             if self._drain():
@@ -285,14 +285,14 @@ class Journal:
             while self._waiting:
                 batch = self._first(limit)
                 if self._write(batch):
-                    for _ in batch:
+                    for line in batch:
                         self._waiting.popleft()
+                        self._waiting_bytes -= _size(line)
                     self._failures = 0
                 elif len(batch) > 1:
                     limit = 0  # there may be room for one line where there is none for many
                 else:
                     return False
-            self._waiting_bytes = 0
             return True
         finally:
             self._busy = False
@@ -309,7 +309,7 @@ class Journal:
         batch: list[Line] = []
         size = 0
         for line in self._waiting:
-            size += _LINE_OVERHEAD + sum(map(len, line.items.values()))
+            size += _size(line)
             if batch and size > limit:
                 break
             batch.append(line)
@@ -513,6 +513,11 @@ class Journal:
         self._reported = dict(losses.totals())
         self._notes = []
         self._begin()
+
+
+def _size(line: Line) -> int:
+    """About how much memory a line takes; what is over 64 KiB in it is an item."""
+    return _LINE_OVERHEAD + sum(map(len, line.items.values()))
 
 
 def _seal(segment: Segment | None) -> None:

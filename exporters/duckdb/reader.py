@@ -7,6 +7,7 @@ of the catalog file; only what lies under them differs.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -80,15 +81,14 @@ class Reader:
             if not self._found and folder.read_format(self._layout) is None:
                 return
             self._found = True
-            try:
-                self._catch_up()
-                suspects = self._open_owners - self._gone
-                dead = suspects - folder.live_owners(self._layout, suspects) if suspects else None
-                if dead:
-                    self._catch_up()  # what they wrote between our look at their files and the end
-                    self._bury(dead)
-            except OSError as error:
-                raise _unreadable(self._layout, error) from error
+            for attempt in range(_RETRIES):
+                try:
+                    self._look()
+                    return
+                except (OSError, duckdb.Error) as error:
+                    # A part may be replaced between our listing it and our reading it.
+                    if attempt == _RETRIES - 1 or not _VANISHED.search(str(error)):
+                        raise _unreadable(self._layout, error) from error
 
     def take_changes(self) -> tuple[frozenset[str], bool]:
         """Ids of traces that changed since this was last called, and whether any was deleted."""
@@ -103,14 +103,26 @@ class Reader:
 
     def retrying(self, ask: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
         """What `ask` answers; asked again when a file was replaced while it was being read."""
-        for attempt in range(_RETRIES):
+        for _ in range(_RETRIES - 1):
             try:
                 return ask()
-            except duckdb.IOException as error:
-                if attempt == _RETRIES - 1 or not _VANISHED.search(str(error)):
+            except duckdb.Error as error:
+                if not _VANISHED.search(str(error)):
                     raise _unreadable(self._layout, error) from error
                 self.refresh()
-        raise AssertionError("unreachable")
+        try:
+            return ask()
+        except duckdb.Error as error:
+            raise _unreadable(self._layout, error) from error
+
+    def _look(self) -> None:
+        """Catch up, and find out which of those that left something open are dead."""
+        self._catch_up()
+        suspects = self._open_owners - self._gone
+        dead = suspects - folder.live_owners(self._layout, suspects) if suspects else None
+        if dead:
+            self._catch_up()  # what they wrote between our look at their files and their end
+            self._bury(dead)
 
     def _own_cursor(self) -> duckdb.DuckDBPyConnection:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
@@ -340,8 +352,20 @@ def _part_views(
         )
 
 
+def said(error: BaseException) -> tuple[str, str, int | None]:
+    """Kind, text and place (in bytes) of an error of DuckDB's, given as JSON or as text."""
+    raw = str(error)
+    try:
+        told = json.loads(raw[raw.index("{") :])
+        place = told.get("position")
+        kind, text = str(told["exception_type"]), str(told["exception_message"])
+        return kind, text, int(place) if place is not None else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return type(error).__name__.removesuffix("Exception"), raw, None
+
+
 def _unreadable(layout: Layout, error: Exception) -> StoreError:
     return StoreError(
-        f"The store {str(layout.catalog)!r} cannot be read: {str(error)[:400]}. Every part of it "
-        f"has to be a whole Parquet file. Run 'flightlog doctor', which sets a broken one aside."
+        f"The store {str(layout.catalog)!r} cannot be read: {said(error)[1][:400]}. Every part of "
+        f"it has to be a whole Parquet file. Run 'flightlog doctor', which sets a broken one aside."
     )

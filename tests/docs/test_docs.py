@@ -79,9 +79,11 @@ def environ(home: Path, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("block", blocks("python"))
-def test_python(block: Block, stub: OpenAIStub, tmp_path: Path) -> None:
-    """A Python block runs to its end, and what it records is found."""
-    env = environ(tmp_path, OPENAI_API_KEY="sk-docs", OPENAI_BASE_URL=stub.base_url)
+def test_python(block: Block, stub: OpenAIStub, tmp_path: Path, flown: Path) -> None:
+    """A Python block runs to its end, and what it records or asks for is found."""
+    asks = "from exporters import sql" in block.code
+    home = flown if asks else tmp_path
+    env = environ(home, OPENAI_API_KEY="sk-docs", OPENAI_BASE_URL=stub.base_url)
 
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", block.code],
@@ -95,7 +97,9 @@ def test_python(block: Block, stub: OpenAIStub, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    if "Capture" not in block.code:
+    if asks:
+        assert done.stdout.strip()
+    elif "Capture" not in block.code:
         store = tmp_path / "flightlog" / "traces.duckdb"
         assert len(list(sql("SELECT trace_id FROM traces", store=store))) == 1
 

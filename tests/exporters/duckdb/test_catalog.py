@@ -91,7 +91,7 @@ def test_format(spool: Any, catalog: duckdb.DuckDBPyConnection) -> None:
         "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'traces'"
     ).fetchall()
 
-    assert tags == [("v1.0.0+",)] or "v1.0" in str(tags)
+    assert "v1.0.0" in str(tags)
 
 
 def test_elsewhere(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnection) -> None:
@@ -125,7 +125,8 @@ def test_same_as_reader(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnectio
     spool.compact([spool.segment([
         rows.trace("t", end=None, group_id="g"), rows.span("t", "a", type="agent", end=None),
         rows.span("t", "g", type="generation", parent_id="a", input=(item, "x"), output=(),
-                  model="m",                  instructions="be kind", tools=({"name": "f"},), input_tokens=3),
+                  model="m", instructions="be kind", tools=({"name": "f"},),
+                  input_tokens=3),
         rows.span("t", "g2", type="response", parent_id="g", input=(item,), input_tokens=3),
         rows.span("t", "f", type="function", parent_id="a", input="{}", output="y" * 70_000),
     ])])  # fmt: skip
@@ -134,7 +135,7 @@ def test_same_as_reader(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnectio
         rows.trace("t", group_id="g", input="q", output=["w"], metadata={"m": 1}),
         rows.span("u", "h", type="handoff", data={"from_agent": "a", "to_agent": "b"}),
         rows.span("u", "r", type="guardrail", data={"triggered": True}, output={"why": 1}),
-        rows.span("u", "e", status="error", 
+        rows.span("u", "e", status="error",
                   error={"message": "m", "data": {"type": "E", "stack": "s"}}),
         rows.loss("full", 2, "u"),
     ])  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from exporters.duckdb.layout import Layout, create
@@ -233,7 +234,7 @@ def test_unseen_part(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
 def test_search_deep(spool: Any, store: DuckDBStore, rows: Any) -> None:
     """A rare trace is found among many, page after page."""
-    spool.segment([rows.trace(f"t{n:05}", at=n, end=n + 1, 
+    spool.segment([rows.trace(f"t{n:05}", at=n, end=n + 1,
                               status="error" if n % 1000 == 7 else "ok")
                    for n in range(3000)])  # fmt: skip
 
@@ -287,16 +288,49 @@ def test_while_recording(spool: Any, store: DuckDBStore, rows: Any) -> None:
     assert (total.trace_count, total.span_count) == (300, 300)
 
 
+_SHELL = """
+import sys, duckdb
+shell = duckdb.connect(sys.argv[1])
+shell.execute("CREATE TABLE mine AS SELECT trace_id FROM traces")
+for line in sys.stdin:
+    print(shell.execute("SELECT count(*) FROM traces").fetchone()[0], flush=True)
+"""
+
+
 def test_catalog_in_use(spool: Any, store: DuckDBStore, rows: Any) -> None:
-    """A shell that holds the catalog for writing is in nobody's way, nor are we in its."""
+    """A process that holds the catalog for writing is in nobody's way, nor are we in its."""
     spool.segment([rows.trace("t"), rows.span("t", "a")])
     assert names(store) == ["t"]
-    store.close()
+    store.close()  # the catalog is there once the store is closed
 
-    with duckdb.connect(str(spool.layout.catalog)) as shell:
-        shell.execute("CREATE TABLE mine AS SELECT trace_id FROM traces")
+    with subprocess.Popen(
+        [sys.executable, "-c", _SHELL, str(spool.layout.catalog)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as shell:  # fmt: skip
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+
+        def count() -> int:
+            print(file=shell.stdin, flush=True)
+            return int(shell.stdout.readline())
+
+        assert count() == 1
         fresh = DuckDBStore(spool.layout.catalog)
-        spool.segment([rows.trace("u")], owner=2)
-        assert sorted(names(fresh)) == ["t", "u"]
-        assert shell.execute("SELECT count(*) FROM traces").fetchall() == [(2,)]
+        for n in range(5):
+            spool.segment([rows.trace(f"u{n}")], owner=n + 2)
+            assert len(names(fresh)) == n + 2
+            assert fresh.sql("SELECT count(*) FROM traces").rows == [(n + 2,)]
+            assert count() == n + 2
         fresh.close()
+        shell.stdin.close()
+
+
+def test_broken_part(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A part that is no Parquet is named in one clear message, and nothing else is raised."""
+    part = spool.compact([spool.segment([rows.trace("t")])])
+    (spool.layout.parts / part / "data.parquet").write_bytes(b"rubbish")
+
+    with pytest.raises(StoreError, match=part):
+        names(store)
+    with pytest.raises(StoreError, match=r"data\.parquet"):
+        store.sql("FROM traces")
