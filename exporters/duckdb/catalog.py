@@ -23,7 +23,6 @@ from exporters.duckdb.schema import RECORD
 STORAGE_VERSION = "v1.0.0"  # what DuckDB 1.0 and all since can open
 VIEWS = Path(__file__).parent / "views"
 DERIVED = (("start_time", "TIMESTAMPTZ"), ("end_time", "TIMESTAMPTZ"), ("duration_ms", "DOUBLE"))
-CONTENT = ("input", "output", "instructions", "tools")
 _MARK = re.compile(r"/\*([a-z ]+)\*/")
 
 
@@ -69,12 +68,7 @@ def statements(*, raw: bool, root: Path | None = None, lists: bool = False) -> I
         name, _, kind = line.partition(" ")
         if name == "#" or (kind == "raw" and not raw) or (lists and kind != "lists"):
             continue
-        text = (VIEWS / name).read_text(encoding="utf-8")
-        if "/*field*/" in text:
-            for column in CONTENT:
-                yield _filled(text, {"field": column})
-        else:
-            yield _filled(text, marks)
+        yield _filled((VIEWS / name).read_text(encoding="utf-8"), marks)
 
 
 def _filled(text: str, marks: dict[str, str]) -> str:

@@ -156,7 +156,7 @@ def compact(
         raise StoreError(
             f"The store {str(layout.catalog)!r} could not be compacted ({reason}). Compaction "
             f"needs to write about as much as it reads; segments stay as they are meanwhile. "
-            f"Make space or give permission there, then run: flightlog doctor"
+            f"Make space or give permission there; it is tried again by itself."
         ) from error
     finally:
         report.seconds = time.perf_counter() - began

@@ -367,5 +367,5 @@ def said(error: BaseException) -> tuple[str, str, int | None]:
 def _unreadable(layout: Layout, error: Exception) -> StoreError:
     return StoreError(
         f"The store {str(layout.catalog)!r} cannot be read: {said(error)[1][:400]}. Every part of "
-        f"it has to be a whole Parquet file. Run 'flightlog doctor', which sets a broken one aside."
+        f"it has to be a whole Parquet file. Move the folder of the one named here out of the way."
     )

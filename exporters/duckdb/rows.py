@@ -73,13 +73,7 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
         content = _Content(reader, source)
         failure = content.in_place(error) or {}
         verdict = judge(
-            TraceFacts(
-                ended=end is not None,
-                alive=alive,
-                status=status,
-                message=failure.get("message"),
-                error_type=(failure.get("data") or {}).get("type"),
-            ),
+            TraceFacts(ended=end is not None, alive=alive, status=status, **_failure(failure)),
             facts.get(trace_id, ()),
         )
         sums = tokens_of(calls.get(trace_id, ()))
@@ -168,12 +162,19 @@ def _facts(reader: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanFacts
                 type=type,
                 status=status,
                 end_ns=end,
-                message=failure.get("message"),
-                error_type=(failure.get("data") or {}).get("type"),
+                **_failure(failure),
                 triggered=tripped == "true",
             )
         )
     return facts
+
+
+def _failure(error: Mapping[str, Any]) -> dict[str, str | None]:
+    """Of an error, what the rule of a trace's status looks at."""
+    return {
+        "message": error.get("message"),
+        "error_type": (error.get("data") or {}).get("type"),
+    }
 
 
 def _span_row(reader: Reader, row: Sequence[Any]) -> SpanRow:

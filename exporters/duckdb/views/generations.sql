@@ -15,10 +15,10 @@ select
     s.output_tokens,
     s.cached_tokens,
     s.reasoning_tokens,
-    _whole(s.instructions, n.content) as instructions,
-    _whole(s.input, i.content) as input,
-    _whole(s.output, o.content) as output,
-    _whole(s.tools, t.content) as tools,
+    _whole(s.instructions, w.instructions) as instructions,
+    _whole(s.input, w.input) as input,
+    _whole(s.output, w.output) as output,
+    _whole(s.tools, w.tools) as tools,
     json_extract(s.data, '$.model_config') as model_config,
     json_extract(s.data, '$.usage') as usage,
     json_extract_string(s.data, '$.response_id') as response_id,
@@ -26,10 +26,7 @@ select
     s.data,
     s.attributes
 from _spans as s
-left join _whole_instructions as n on n.trace_id = s.trace_id and n.span_id = s.span_id
-left join _whole_input as i on i.trace_id = s.trace_id and i.span_id = s.span_id
-left join _whole_output as o on o.trace_id = s.trace_id and o.span_id = s.span_id
-left join _whole_tools as t on t.trace_id = s.trace_id and t.span_id = s.span_id
+left join _whole_content as w on w.trace_id = s.trace_id and w.span_id = s.span_id
 where s.type in ('generation', 'response');
 
 comment on view generations is 'Every call of a model, with the whole content: what was sent and what came back';

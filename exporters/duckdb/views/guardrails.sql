@@ -7,14 +7,14 @@ select
     s.group_id,
     s.name,
     coalesce(json_extract_string(s.data, '$.triggered') = 'true', false) as triggered,
-    _whole(s.output, o.content) as output,
+    _whole(s.output, w.output) as output,
     s.status,
     s.started_at,
     s.ended_at,
     s.duration_ms,
     s.error_message
 from _spans as s
-left join _whole_output as o on o.trace_id = s.trace_id and o.span_id = s.span_id
+left join _whole_content as w on w.trace_id = s.trace_id and w.span_id = s.span_id
 where s.type = 'guardrail';
 
 comment on view guardrails is 'Every check of a guardrail';

@@ -8,7 +8,7 @@ select
     r.metadata,
     r.name,
     r.type,
-    case when r.status = 'running' and g.gone then 'interrupted' else r.status end as status,
+    case when r.status = 'running' and r.owner in (select owner from _gone) then 'interrupted' else r.status end as status,
     r.start_time as started_at,
     r.end_time as ended_at,
     r.duration_ms,
@@ -31,5 +31,4 @@ select
     r.owner,
     r.source
 from _records as r
-left join (select owner, any_value(true) as gone from _gone group by owner) as g on g.owner = r.owner
 where r.k = 'span';

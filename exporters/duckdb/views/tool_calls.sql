@@ -10,16 +10,15 @@ select
     s.started_at,
     s.ended_at,
     s.duration_ms,
-    _whole(s.input, i.content) as input,
-    _whole(s.output, o.content) as output,
+    _whole(s.input, w.input) as input,
+    _whole(s.output, w.output) as output,
     s.error_message,
     s.error_type,
     s.error,
     json_extract(s.data, '$.mcp_data') as mcp_data,
     s.attributes
 from _spans as s
-left join _whole_input as i on i.trace_id = s.trace_id and i.span_id = s.span_id
-left join _whole_output as o on o.trace_id = s.trace_id and o.span_id = s.span_id
+left join _whole_content as w on w.trace_id = s.trace_id and w.span_id = s.span_id
 where s.type = 'function';
 
 comment on view tool_calls is 'Every call of a tool, with its arguments and result';

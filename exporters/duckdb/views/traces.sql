@@ -44,8 +44,8 @@ select
     case when t.failed then t.error_cause.name when t.blocked then t.block_cause.name end as first_cause_name,
     case when t.failed then t.error_cause.type when t.blocked then t.block_cause.type end as first_cause_type,
     case when t.failed then t.error_cause.message when t.blocked then t.block_cause.message end as first_cause_message,
-    _whole(h.input, i.content) as input,
-    _whole(h.output, o.content) as output,
+    _whole(h.input, w.input) as input,
+    _whole(h.output, w.output) as output,
     t.group_id,
     t.metadata,
     n.input_tokens,
@@ -59,8 +59,7 @@ select
 from _judged as t
 left join _tokens as n on n.trace_id = t.trace_id
 left join _heads as h on h.trace_id = t.trace_id
-left join _whole_input as i on i.trace_id = t.trace_id and i.span_id = ''
-left join _whole_output as o on o.trace_id = t.trace_id and o.span_id = ''
+left join _whole_content as w on w.trace_id = t.trace_id and w.span_id = ''
 left join (select trace_id, sum(items) as items from losses group by trace_id) as l on l.trace_id = t.trace_id;
 
 comment on view traces is 'Every trace, one a row';

@@ -6,8 +6,9 @@ import {
   firstChoice,
   hasChildren,
   initialCollapsed,
-  nextError,
+  nextAmong,
   nextModelCall,
+  stoppedRows,
   toolSpanOf,
   visibleAncestor,
   visibleRows,
@@ -91,14 +92,28 @@ test("a flat trace of many spans is not closed at all", () => {
 });
 
 test("errors and model calls are walked around the end", () => {
-  expect(nextError(tree, 0, 1)).toBe(row("tool2"));
-  expect(nextError(tree, row("tool2"), 1)).toBe(row("tool2"));
-  expect(nextError(tree, 0, -1)).toBe(row("tool2"));
+  expect(tree.errorRows).toEqual([row("tool2")]);
+  expect(nextAmong([2, 5], 0, 1)).toBe(2);
+  expect(nextAmong([2, 5], 2, 1)).toBe(5);
+  expect(nextAmong([2, 5], 5, 1)).toBe(2);
+  expect(nextAmong([2, 5], 2, -1)).toBe(5);
   expect(nextModelCall(tree, row("gen1"))).toBe(row("gen2"));
   expect(nextModelCall(tree, row("gen2"))).toBe(row("gen1"));
   expect(nextModelCall(tree, row("gen1"), -1)).toBe(row("gen2"));
   const none = buildTree(skeleton([{ id: "a", depth: 0 }]));
-  expect([nextError(none, 0, 1), nextModelCall(none, 0)]).toEqual([null, null]);
+  expect([nextAmong(none.errorRows, 0, 1), nextModelCall(none, 0)]).toEqual([null, null]);
+});
+
+test("what a tripped guardrail stopped is the failed spans around it, and no other", () => {
+  const blocked = buildTree(
+    skeleton([
+      { id: "task", depth: 0, status: "error" },
+      { id: "agent", depth: 1, status: "error" },
+      { id: "guard", depth: 2, type: "guardrail" },
+      { id: "tool", depth: 2, status: "error" },
+    ]),
+  );
+  expect([...stoppedRows(blocked, 2)].sort()).toEqual([0, 1]);
 });
 
 test("what is shown first: the cause, else the first model call, else the first row", () => {

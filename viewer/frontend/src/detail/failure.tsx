@@ -1,7 +1,7 @@
 /** A recorded error: type, message, stack, what caused it. */
 
 import type { SpanJson } from "../api/types.ts";
-import { Icon } from "../app/icons.tsx";
+import { StatusIcon } from "../app/icons.tsx";
 import { CopyButton } from "../app/parts.tsx";
 import { errorParts } from "./error-parts.ts";
 import { Fields } from "./fields.tsx";
@@ -9,13 +9,13 @@ import { Section } from "./section.tsx";
 import { TextBlock } from "./text-block.tsx";
 
 /** What failed, in short: type and message, and what else the error carries. */
-export function ErrorCard({ span }: { span: SpanJson }) {
+export function ErrorCard({ span, stopped = false }: { span: SpanJson; stopped?: boolean }) {
   if (!span.error) return null;
   const parts = errorParts(span.error);
   return (
-    <section class="error-card" data-testid="error-card">
+    <section class={stopped ? "error-card stopped" : "error-card"} data-testid="error-card">
       <h3>
-        <Icon name="error" cls="s-error" />
+        <StatusIcon status={stopped ? "blocked" : "error"} />
         {parts.type ?? "Error"}
       </h3>
       <TextBlock text={span.error.message} prose copy={false} />

@@ -22,7 +22,7 @@ export function OverviewTab({ span, state }: Props) {
   const totals = row === undefined || !state.tree.value ? null : buildTotals(state.tree.value, row);
   return (
     <>
-      <ErrorCard span={span} />
+      <ErrorCard span={span} stopped={row !== undefined && state.stopped.value.has(row)} />
       {span.type === "guardrail" && <Verdict span={span} state={state} />}
       {span.type === "handoff" && <Handoff span={span} />}
       {totals && totals.spans > 0 && <TotalsView totals={totals} state={state} />}
@@ -81,7 +81,7 @@ function Handoff({ span }: { span: SpanJson }) {
 }
 
 function TotalsView({ totals, state }: { totals: Totals; state: TraceState }) {
-  const errors = totals.errors;
+  const errors = totals.errors.filter((row) => !state.stopped.value.has(row));
   return (
     <Section title="Inside">
       <dl class="totals">

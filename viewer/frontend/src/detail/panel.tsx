@@ -51,7 +51,7 @@ export function DetailPanel({ state }: { state: TraceState }) {
 function PanelHead({ state, row }: { state: TraceState; row: number }) {
   const columns = state.tree.value!.columns;
   const kind = kindOf(columns.type[row] ?? "");
-  const status = columns.status[row] ?? "ok";
+  const status = state.statusOf(row);
   const dur = columns.dur_us[row] ?? null;
   const start = columns.start_us[row] ?? 0;
   const tripped = columns.span_id[row] === state.trippedId.value;

@@ -10,16 +10,17 @@ interface Props {
   /** Prose wraps in the page's font; code keeps its columns. */
   prose?: boolean;
   copy?: boolean;
-  /** Shows the end first, as befits a stack. */
+  /** Shows the end first and keeps lines whole, as befits a stack: its marks point upwards. */
   tail?: boolean;
 }
 
 export function TextBlock({ text, prose = false, copy = true, tail: fromEnd = false }: Props) {
   const steps = useSignal(0);
+  const code = fromEnd ? "text code-text lines" : "text code-text";
   const end = fromEnd && steps.value === 0 ? tail(text) : null;
   if (end) {
     return (
-      <div class="text code-text">
+      <div class={code}>
         <button type="button" class="unfold" onClick={() => (steps.value = 1)}>
           Show {exact(end.hidden)} earlier lines
         </button>
@@ -29,7 +30,7 @@ export function TextBlock({ text, prose = false, copy = true, tail: fromEnd = fa
   }
   const part = fold(text, steps.value);
   return (
-    <div class={prose ? "text prose" : "text code-text"}>
+    <div class={prose ? "text prose" : code}>
       <pre>{part.shown}</pre>
       {copy && <CopyButton text={text} label="Copy the text" />}
       {part.folded && (

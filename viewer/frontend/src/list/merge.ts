@@ -47,8 +47,8 @@ export function patch(rows: TraceJson[], changed: TraceJson[]): TraceJson[] {
   return rows.map((row) => byId.get(row.trace_id) ?? row);
 }
 
-/** What the duration bars are scaled to: the longest of the rows that have ended, log scale. */
+/** How much of its cell a duration's bar fills: twice as long is twice as wide. */
 export function durationShare(ms: number, longest: number): number {
   if (ms <= 0 || longest <= 0) return 0;
-  return Math.min(1, Math.log1p(ms) / Math.log1p(longest));
+  return Math.min(1, ms / longest);
 }

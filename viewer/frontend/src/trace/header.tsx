@@ -110,7 +110,7 @@ export function Banner({ state }: { state: TraceState }) {
           </code>
           <button type="button" class="quiet to-cause" onClick={() => state.selectId(cause.span_id)}>
             {blocked ? "Go to guardrail" : "Go to cause"}
-            {!blocked && <kbd>e</kbd>}
+            <kbd>e</kbd>
           </button>
         </>
       )}

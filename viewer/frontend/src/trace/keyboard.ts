@@ -10,7 +10,7 @@ import { payload } from "../detail/payload.ts";
 import { neighbour } from "../list/state.ts";
 import { zoomAt } from "./axis.ts";
 import type { TraceState } from "./state.ts";
-import { hasChildren, nextError, nextModelCall } from "./tree.ts";
+import { hasChildren, nextAmong, nextModelCall } from "./tree.ts";
 import { zoomToRow } from "./waterfall.tsx";
 
 interface Options {
@@ -52,10 +52,8 @@ function openOrChild(state: TraceState): void {
 function toError(state: TraceState, step: 1 | -1): void {
   const tree = state.tree.peek();
   if (!tree) return;
-  const row = nextError(tree, state.selectedRow.peek(), step);
-  const tripped = tree.rowOf.get(state.trippedId.peek() ?? "");
+  const row = nextAmong(state.troubles(tree), state.selectedRow.peek(), step);
   if (row !== null) state.select(row);
-  else if (tripped !== undefined) state.select(tripped);
   else say("No errors in this trace");
 }
 

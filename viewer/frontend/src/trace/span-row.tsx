@@ -16,6 +16,8 @@ interface Props {
   selected: boolean;
   shut: boolean;
   tripped: boolean;
+  /** It failed only because a guardrail stopped it. */
+  stopped: boolean;
   from: number;
   to: number;
   /** Only for running spans; 0 otherwise, so that ended rows are not drawn again. */
@@ -33,12 +35,15 @@ function addition(name: string, detail: string): string {
   return name.includes(detail) ? "" : detail;
 }
 
-function TreeCell({ tree, row, shut, tripped }: Pick<Props, "tree" | "row" | "shut" | "tripped">) {
+type TreeCellProps = Pick<Props, "tree" | "row" | "shut" | "tripped" | "stopped">;
+
+function TreeCell({ tree, row, shut, tripped, stopped }: TreeCellProps) {
   const { columns } = tree;
   const kind = kindOf(columns.type[row] ?? "");
-  const status = columns.status[row] ?? "ok";
+  const status = stopped ? "blocked" : (columns.status[row] ?? "ok");
   const depth = Math.min(columns.depth[row] ?? 0, DEEPEST);
-  const below = tree.errorsBelow[row]!;
+  // A row that failed itself needs no mark of what failed inside, unless that is hidden.
+  const below = stopped || (status === "error" && !shut) ? 0 : tree.errorsBelow[row]!;
   const name = columns.name[row] ?? "";
   const detail = addition(name, columns.detail[row] ?? "");
   const [tokensIn, tokensOut] = [columns.input_tokens[row] ?? null, columns.output_tokens[row] ?? null];
@@ -57,7 +62,7 @@ function TreeCell({ tree, row, shut, tripped }: Pick<Props, "tree" | "row" | "sh
         {detail && <span class="detail"> {detail}</span>}
       </span>
       {status !== "ok" && <StatusIcon status={status} />}
-      {tripped && <StatusIcon status="blocked" />}
+      {tripped && status !== "blocked" && <StatusIcon status="blocked" />}
       {below > 0 && (
         <span class={shut ? "below shut" : "below"} title={`${plural(below, "error")} inside`}>
           {shut ? below : ""}
@@ -79,8 +84,8 @@ function barClass(props: Props, bar: Bar, running: boolean): string {
   const status = props.tree.columns.status[props.row];
   const names = ["bar", `f-${kindOf(type).family}`];
   if (isStructure(type)) names.push("thin");
-  if (status === "error") names.push("failed");
-  if (props.tripped) names.push("tripped");
+  if (props.tripped || props.stopped) names.push("tripped");
+  else if (status === "error") names.push("failed");
   if (running) names.push("growing");
   if (status === "cancelled" || status === "interrupted") names.push("ended-early");
   if (bar.cutLeft) names.push("cut-left");
@@ -119,11 +124,11 @@ function SpanRowPlain(props: Props) {
   const { tree, row, selected, shut } = props;
   const { columns } = tree;
   const id = columns.span_id[row]!;
-  const status = columns.status[row];
+  const status = props.stopped ? "blocked" : columns.status[row];
   let cls = "span-row";
   if (selected) cls += " selected";
   if (status === "error") cls += " failed";
-  if (props.tripped) cls += " tripped";
+  if (props.tripped || props.stopped) cls += " tripped";
   return (
     <div
       id={`span-${id}`}
@@ -139,7 +144,7 @@ function SpanRowPlain(props: Props) {
       data-status={status}
       style={{ top: `${props.index * props.rowHeight}px` }}
     >
-      <TreeCell tree={tree} row={row} shut={shut} tripped={props.tripped} />
+      <TreeCell tree={tree} row={row} shut={shut} tripped={props.tripped} stopped={props.stopped} />
       <TimeCell {...props} />
     </div>
   );

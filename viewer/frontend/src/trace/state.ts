@@ -7,9 +7,18 @@ import type { Skeleton, TraceJson } from "../api/types.ts";
 import { quarter, serverNow, setServerNow } from "../app/clock.ts";
 import { adjustTrace, route } from "../app/router.ts";
 import { runningEnd, type Domain } from "./axis.ts";
-import { buildTree, firstChoice, initialCollapsed, visibleAncestor, visibleRows, type Tree } from "./tree.ts";
+import {
+  buildTree,
+  firstChoice,
+  initialCollapsed,
+  stoppedRows,
+  visibleAncestor,
+  visibleRows,
+  type Tree,
+} from "./tree.ts";
 
 const LEAST_REFRESH_MS = 300;
+const NONE: ReadonlySet<number> = new Set();
 
 export class TraceState {
   readonly trace: Signal<TraceJson | null> = signal(null);
@@ -210,4 +219,25 @@ export class TraceState {
   readonly trippedId: ReadonlySignal<string | null> = computed(() =>
     this.trace.value?.status === "blocked" ? (this.trace.value.first_cause?.span_id ?? null) : null,
   );
+
+  /** Spans that failed only because a guardrail stopped them: blocked, like their trace. */
+  readonly stopped: ReadonlySignal<ReadonlySet<number>> = computed(() => {
+    const tripped = this.tree.value?.rowOf.get(this.trippedId.value ?? "");
+    return tripped === undefined ? NONE : stoppedRows(this.tree.value!, tripped);
+  });
+
+  /** The status a span is shown with. */
+  statusOf(row: number): string {
+    if (this.stopped.value.has(row)) return "blocked";
+    return this.tree.value?.columns.status[row] ?? "ok";
+  }
+
+  /** Rows that `e` visits: what failed by itself, and the guardrail that tripped. */
+  troubles(tree: Tree): number[] {
+    const stopped = this.stopped.peek();
+    const rows = tree.errorRows.filter((row) => !stopped.has(row));
+    const tripped = tree.rowOf.get(this.trippedId.peek() ?? "");
+    if (tripped === undefined || rows.includes(tripped)) return rows;
+    return [...rows, tripped].sort((a, b) => a - b);
+  }
 }

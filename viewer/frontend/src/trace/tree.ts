@@ -117,9 +117,13 @@ function fittingDepth(tree: Tree): number {
   return depth;
 }
 
-/** The next failed row after `from` (before it with `step` -1), around the end. */
-export function nextError(tree: Tree, from: number, step: 1 | -1): number | null {
-  const rows = tree.errorRows;
+/** The failed spans around a guardrail that tripped: it is what they failed of. */
+export function stoppedRows(tree: Tree, tripped: number): ReadonlySet<number> {
+  return new Set(ancestors(tree, tripped).filter((row) => tree.columns.status[row] === "error"));
+}
+
+/** The next of `rows` after `from` (before it with `step` -1), around the end. */
+export function nextAmong(rows: number[], from: number, step: 1 | -1): number | null {
   if (rows.length === 0) return null;
   if (step === 1) return rows.find((row) => row > from) ?? rows[0]!;
   return rows.findLast((row) => row < from) ?? rows[rows.length - 1]!;

@@ -114,6 +114,7 @@ function Rows({ state, tree, rows, range, rowHeight, width }: RowsProps) {
   const collapsed = state.collapsed.value;
   const selectedRow = state.selectedRow.value;
   const tripped = state.trippedId.value;
+  const stopped = state.stopped.value;
   const { columns } = tree;
   return (
     <>
@@ -130,6 +131,7 @@ function Rows({ state, tree, rows, range, rowHeight, width }: RowsProps) {
             selected={row === selectedRow}
             shut={collapsed.has(id)}
             tripped={id === tripped}
+            stopped={stopped.has(row)}
             from={domain.from}
             to={domain.to}
             nowUs={growing ? state.nowUs.value : 0}
