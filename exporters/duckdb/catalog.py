@@ -7,11 +7,13 @@ write a file or several read it, and this one belongs to whoever wants to look.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -45,8 +47,9 @@ def ensure_catalog(layout: Layout) -> bool:
     except (OSError, duckdb.Error):
         return False
     finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+        for left in (draft, draft.with_name(draft.name + ".wal")):
+            with contextlib.suppress(OSError):
+                left.unlink(missing_ok=True)
     return True
 
 
@@ -104,3 +107,18 @@ def _publish(draft: Path, target: Path) -> None:
     except OSError:  # a file system without links
         if not target.exists():
             draft.rename(target)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make a store's catalog file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m exporters.duckdb.catalog",
+        description="Make a store's catalog file, unless there is one.",
+        epilog="example: python -m exporters.duckdb.catalog --store traces.duckdb",
+    )
+    parser.add_argument("--store", required=True, help="path of the catalog file")
+    return 0 if ensure_catalog(Layout.of(parser.parse_args(arguments).store)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

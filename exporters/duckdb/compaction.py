@@ -22,6 +22,7 @@ from pathlib import Path
 
 import duckdb
 
+from exporters.duckdb.catalog import ensure_catalog
 from exporters.duckdb.collect import Collected, collect, is_collection_due
 from exporters.duckdb.layout import (
     DATA,
@@ -151,6 +152,7 @@ def compact(
             while (group := mergeable(_sizes(layout), scan(layout))) and not report.problems:
                 _merge(layout, group, report, steps)
             os.utime(layout.lock)
+            ensure_catalog(layout)
     except (OSError, duckdb.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise StoreError(

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from exporters.duckdb.layout import Layout, SegmentName, create, host_name
 from exporters.duckdb.lines import OVERSIZE, Line, encode_item, encode_line, loss_line
-from exporters.duckdb.pile import start_compactor
+from exporters.duckdb.pile import start_helper
 from exporters.duckdb.segment import Files, Segment
 from exporters.store import StoreError
 from tracer.config import Sync
@@ -549,7 +549,7 @@ def _after_fork_in_child() -> None:
 def _at_exit() -> None:
     for journal in list(_journals):
         journal.close()
-        start_compactor(journal.store)
+        start_helper(journal.store)
 
 
 if hasattr(os, "register_at_fork"):

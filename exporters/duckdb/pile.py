@@ -1,7 +1,8 @@
-"""What a recorder does at its exit where segments have piled up: start somebody who compacts.
+"""What a recorder does at its exit: start somebody who looks after the store, where there is need.
 
-With a viewer open, or after a command, there is nothing to do; this is for programs that record
-day after day and are never looked at.
+With a viewer open, or after a command, there is none; this is for programs that record day after
+day and are never looked at, and for the one who opens `traces.duckdb` with a tool of their own
+before any command of ours has made it.
 """
 
 from __future__ import annotations
@@ -29,15 +30,21 @@ def has_piled_up(layout: Layout) -> bool:
     return False
 
 
-def start_compactor(layout: Layout) -> bool:
-    """Start a process of its own that compacts, where there is need; says whether it did."""
-    if not (sys.executable and has_piled_up(layout)):
+def start_helper(layout: Layout) -> bool:
+    """Start a process of its own that compacts or makes the catalog; says whether it did."""
+    if not sys.executable or not layout.exists:
+        return False
+    if has_piled_up(layout):
+        module = "exporters.duckdb.compaction"
+    elif not os.path.lexists(layout.catalog):
+        module = "exporters.duckdb.catalog"
+    else:
         return False
     # -P: the folder that the program runs in must not bring modules of the same names.
-    command = [sys.executable, "-P", "-m", "exporters.duckdb.compaction", "--store"]
+    command = [sys.executable, "-P", "-m", module, "--store", str(layout.catalog)]
     try:
         started = subprocess.Popen(
-            [*command, str(layout.catalog)],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -169,19 +169,21 @@ def _facts(reader: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanFacts
     return facts
 
 
-def _failure(error: Mapping[str, Any]) -> dict[str, str | None]:
-    """Of an error, what the rule of a trace's status looks at."""
-    return {
-        "message": error.get("message"),
-        "error_type": (error.get("data") or {}).get("type"),
-    }
+def _failure(error: Any) -> dict[str, str | None]:
+    """Of an error, what the rule of a trace's status looks at; a foreign one may be anything."""
+    said = error if isinstance(error, Mapping) else {"message": error}
+    data = said.get("data")
+    found = {"message": said.get("message"), "error_type": None}
+    if isinstance(data, Mapping):
+        found["error_type"] = data.get("type")
+    return {key: value if isinstance(value, str) else None for key, value in found.items()}
 
 
 def _span_row(reader: Reader, row: Sequence[Any]) -> SpanRow:
     span, parent, name, type, status, start, end, model, sent, received, message = row[:11]
     data, error, source = row[11:14]
     if error is not None and message is None:
-        message = (_Content(reader, source).in_place(error) or {}).get("message")
+        message = _failure(_Content(reader, source).in_place(error))["message"]
     return SpanRow(
         span_id=span,
         parent_id=parent,

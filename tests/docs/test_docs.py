@@ -174,3 +174,14 @@ def test_demo_is_in_the_readme() -> None:
 
     assert set(lines) >= ELSEWHERE
     assert all(shlex.split(line) for line in lines)
+
+
+def test_every_setting_is_documented() -> None:
+    """The README's table has every variable that the settings are read from, and no other."""
+    source = (ROOT / "tracer" / "config.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'"((?:FLIGHTLOG|OPENAI)_[A-Z_]+)"', source))
+    table = set(
+        re.findall(r"^\| `([A-Z_]+)` \|", PAGES[0].read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+    assert table == read

@@ -104,16 +104,18 @@ test("errors and model calls are walked around the end", () => {
   expect([nextAmong(none.errorRows, 0, 1), nextModelCall(none, 0)]).toEqual([null, null]);
 });
 
-test("what a tripped guardrail stopped is the failed spans around it, and no other", () => {
+test("what a tripped guardrail stopped is the failed spans outside tools", () => {
   const blocked = buildTree(
     skeleton([
       { id: "task", depth: 0, status: "error" },
       { id: "agent", depth: 1, status: "error" },
       { id: "guard", depth: 2, type: "guardrail" },
-      { id: "tool", depth: 2, status: "error" },
+      { id: "turn", depth: 2, type: "turn", status: "error" },
+      { id: "tool", depth: 3, type: "function", status: "error" },
+      { id: "inside", depth: 4, status: "error" },
     ]),
   );
-  expect([...stoppedRows(blocked, 2)].sort()).toEqual([0, 1]);
+  expect([...stoppedRows(blocked)]).toEqual([0, 1, 3]);
 });
 
 test("what is shown first: the cause, else the first model call, else the first row", () => {

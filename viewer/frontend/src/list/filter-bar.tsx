@@ -22,7 +22,12 @@ export function FilterBar({ here }: { here: ListRoute }) {
     // The route changed from elsewhere (back, a preset): the box follows unless it is in use.
     if (input.current && document.activeElement !== input.current) input.current.value = here.q;
   }, [here.q]);
-  useKeys({ "/": () => input.current?.select() });
+  useKeys({
+    "/": () => {
+      input.current?.focus();
+      input.current?.select();
+    },
+  });
   const apply = (): void => {
     window.clearTimeout(timer.current);
     change({ q: input.current?.value.trim() ?? "" });

@@ -222,8 +222,8 @@ export class TraceState {
 
   /** Spans that failed only because a guardrail stopped them: blocked, like their trace. */
   readonly stopped: ReadonlySignal<ReadonlySet<number>> = computed(() => {
-    const tripped = this.tree.value?.rowOf.get(this.trippedId.value ?? "");
-    return tripped === undefined ? NONE : stoppedRows(this.tree.value!, tripped);
+    const tree = this.tree.value;
+    return tree && this.trace.value?.status === "blocked" ? stoppedRows(tree) : NONE;
   });
 
   /** The status a span is shown with. */

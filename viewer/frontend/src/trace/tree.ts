@@ -3,6 +3,8 @@
 import { isModelCall } from "../family.ts";
 import type { Columns, Skeleton } from "../api/types.ts";
 
+const TOOLS = new Set(["function", "mcp_tools"]);
+
 export interface Tree {
   count: number;
   columns: Columns;
@@ -117,9 +119,14 @@ function fittingDepth(tree: Tree): number {
   return depth;
 }
 
-/** The failed spans around a guardrail that tripped: it is what they failed of. */
-export function stoppedRows(tree: Tree, tripped: number): ReadonlySet<number> {
-  return new Set(ancestors(tree, tripped).filter((row) => tree.columns.status[row] === "error"));
+/**
+ * The spans of a blocked trace that failed because a guardrail stopped them: all outside tools.
+ * Had one failed of anything else, the trace would have failed too.
+ */
+export function stoppedRows(tree: Tree): ReadonlySet<number> {
+  const inTool = (row: number): boolean => TOOLS.has(tree.columns.type[row] ?? "");
+  const outside = (row: number): boolean => !inTool(row) && !ancestors(tree, row).some(inTool);
+  return new Set(tree.errorRows.filter(outside));
 }
 
 /** The next of `rows` after `from` (before it with `step` -1), around the end. */
