@@ -10,7 +10,10 @@ from exporters.search import (
     MODEL_CALLS,
     Call,
     Cursor,
+    as_error,
+    as_object,
     detail_text,
+    failure_of,
     in_order,
     matches,
     preview,
@@ -120,7 +123,7 @@ class MemoryStore(TracingProcessor):
                 f"Trace {trace_id!r} has no span {span_id!r}. A span is found by its trace and its "
                 f"id. List them with spans()."
             )
-        data = dict(decode(span.data))
+        data = dict(as_object(decode(span.data)))
         for key, value in (
             ("model", span.model),
             ("instructions", _value(span.instructions)),
@@ -135,7 +138,7 @@ class MemoryStore(TracingProcessor):
             trace_name=span.trace_name,
             input=_value(span.input),
             output=_value(span.output),
-            error=_value(span.error),
+            error=as_error(_value(span.error)),
             usage=usage if isinstance(usage, Mapping) else None,
             data=data,
             attributes=dict(span.attributes),
@@ -199,14 +202,12 @@ class MemoryStore(TracingProcessor):
     def _row(self, trace_id: str) -> TraceRow:
         spans = list(self._spans.get(trace_id, {}).values())
         record = self._traces.get(trace_id) or _stand_in(trace_id, spans)
-        error = _value(record.error) or {}
         verdict = judge(
             TraceFacts(
                 ended=record.end_ns is not None,
                 alive=True,
                 status=record.status,
-                message=error.get("message"),
-                error_type=(error.get("data") or {}).get("type"),
+                **failure_of(_value(record.error)),
             ),
             [_facts(span) for span in spans],
         )
@@ -223,7 +224,7 @@ class MemoryStore(TracingProcessor):
             error_count=verdict.error_count,
             handled_errors=verdict.handled_errors,
             group_id=record.group_id,
-            metadata=_value(record.metadata) or {},
+            metadata=as_object(_value(record.metadata)),
             input=preview(_value(record.input)),
             output=preview(_value(record.output)),
             first_cause=verdict.first_cause,
@@ -254,7 +255,6 @@ def _stand_in(trace_id: str, spans: Sequence[SpanRecord]) -> TraceRecord:
 
 
 def _facts(span: SpanRecord) -> SpanFacts:
-    error = _value(span.error) or {}
     triggered = span.type == "guardrail" and decode(span.data).get("triggered") is True
     return SpanFacts(
         span_id=span.span_id,
@@ -263,14 +263,12 @@ def _facts(span: SpanRecord) -> SpanFacts:
         type=span.type,
         status=span.status,
         end_ns=span.end_ns,
-        message=error.get("message"),
-        error_type=(error.get("data") or {}).get("type"),
+        **failure_of(_value(span.error)),
         triggered=triggered,
     )
 
 
 def _span_row(span: SpanRecord) -> SpanRow:
-    error = _value(span.error)
     return SpanRow(
         span_id=span.span_id,
         parent_id=span.parent_id,
@@ -280,7 +278,7 @@ def _span_row(span: SpanRecord) -> SpanRow:
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         detail=detail_text(span.type, span.name, span.model, decode(span.data)),
-        error=error.get("message") if error else None,
+        error=failure_of(_value(span.error))["message"],
         model=span.model,
         input_tokens=span.usage.input_tokens,
         output_tokens=span.usage.output_tokens,

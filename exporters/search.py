@@ -1,4 +1,4 @@
-"""What stores that search in Python have in common: matching, pages, previews, order of spans."""
+"""What stores that search in Python have in common: matching, pages, shapes, order of spans."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporters.store import PREVIEW, SpanRow, StoreError, TraceQuery, TraceRow
+from tracer.encoding import as_text
 
 MODEL_CALLS = frozenset({"generation", "response"})
 
@@ -124,6 +125,32 @@ def _said(value: Any) -> str | None:
             return _said(users[-1])
         return " ".join(said for item in list(value)[:20] if (said := _said(item)))
     return str(value)
+
+
+def as_object(value: Any) -> Mapping[str, Any]:
+    """A JSON value as the object that it should be; what a program set instead is its `value`."""
+    if value is None:
+        return {}
+    return value if isinstance(value, Mapping) else {"value": value}
+
+
+def as_error(value: Any) -> Mapping[str, Any] | None:
+    """A recorded error in the shape of `SpanDetail.error`, whatever a program set as one."""
+    if value is None:
+        return None
+    said = value if isinstance(value, Mapping) else {"message": value}
+    message, data = said.get("message"), said.get("data")
+    text = "" if message is None else as_text(message)
+    return {**said, "message": text, "data": None if data is None else as_object(data)}
+
+
+def failure_of(value: Any) -> dict[str, str | None]:
+    """Of a recorded error, what the rule of a trace's status looks at."""
+    error = as_error(value)
+    if error is None:
+        return {"message": None, "error_type": None}
+    kind = as_object(error["data"]).get("type")
+    return {"message": error["message"], "error_type": kind if isinstance(kind, str) else None}
 
 
 def in_order(spans: Iterable[SpanRow]) -> list[SpanRow]:

@@ -120,6 +120,21 @@ class StoreContract:
         assert row.first_cause is not None
         assert (row.first_cause.name, row.first_cause.message) == ("step", "boom")
 
+    @pytest.mark.parametrize("error", ["boom", {"message": ["boom"], "data": "x"}, 5])
+    def test_odd(self, store: TraceStore, error: Any) -> None:
+        """What a program set in place of objects is shown as one, and spoils no list."""
+        odd: Any = ["a", "b"]
+        with trace("work", metadata=odd), custom_span("step") as span:
+            span.set_error(error)
+
+        (row,) = store.search(TraceQuery()).traces
+        assert row.metadata == {"value": ["a", "b"]}
+        detail = store.span(row.trace_id, store.spans(row.trace_id)[0].span_id)
+        assert detail.error is not None
+        assert isinstance(detail.error["message"], str)
+        assert detail.error["data"] in (None, {"value": "x"})
+        assert detail.row.error == detail.error["message"]
+
     def test_handled(self, store: TraceStore) -> None:
         """A tool's error that the run recovered from leaves the trace ok."""
         with trace("work"), agent_span("worker"), function_span("look_up") as span:

@@ -21,12 +21,20 @@ import tracer
 from runtime.guardrail import GuardrailFunctionOutput
 from runtime.usage import Usage
 from tracer import Span, Trace, __version__
-from tracer.config import settings
+from tracer.config import usable_settings
+from tracer.traces import SILENT_ID
 
 if TYPE_CHECKING:
     from runtime.items import ModelResponse
 
-__all__ = ["Recording", "Trace", "__version__", "record_request", "record_response", "settings"]
+__all__ = [
+    "Recording",
+    "Trace",
+    "__version__",
+    "record_request",
+    "record_response",
+    "usable_settings",
+]
 
 TRIPPED = "Guardrail tripwire triggered"
 
@@ -50,7 +58,8 @@ class Recording:
     api_key: str | None = None
 
 
-_in_run: ContextVar[bool] = ContextVar("flightlog_in_run", default=False)
+# The trace whose input and output are those of the outermost run in this context.
+_run_trace: ContextVar[Trace | None] = ContextVar("flightlog_run_trace", default=None)
 
 
 def new_trace(recording: Recording) -> Trace | None:
@@ -68,10 +77,11 @@ def new_trace(recording: Recording) -> Trace | None:
     )
 
 
-def current_trace_id() -> str | None:
-    """Return the id of the trace that records the caller; None if none does."""
-    trace = tracer.get_current_trace()
-    return trace.trace_id if trace is not None and trace.export() is not None else None
+def current_trace() -> Trace | None:
+    """Return the trace that records the caller; None if none does."""
+    trace, span = tracer.get_current_trace(), tracer.get_current_span()
+    innermost = trace if span is None else span  # a silent span silences, whatever is around it
+    return None if innermost is None or innermost.trace_id == SILENT_ID else trace
 
 
 class RunRecord:
@@ -80,18 +90,18 @@ class RunRecord:
     def __init__(self, recording: Recording, task: Span[Any] | None) -> None:
         self._recording = recording
         self._task = task
-        self._trace = tracer.get_current_trace()
-        self._outermost = not _in_run.get()
+        self.trace = current_trace()
+        self._outermost = self.trace is not _run_trace.get()
 
     def asked(self, value: Any) -> None:
         """Note what the run was asked, unless it is a run within a run."""
-        if self._outermost and self._recording.content and self._trace is not None:
-            self._trace.record_input(value)
+        if self._outermost and self._recording.content and self.trace is not None:
+            self.trace.record_input(value)
 
     def answered(self, output: Any) -> None:
         """Note the final output, unless it is that of a run within a run."""
-        if self._outermost and self._recording.content and self._trace is not None:
-            self._trace.record_output(output)
+        if self._outermost and self._recording.content and self.trace is not None:
+            self.trace.record_output(output)
 
     def used(self, usage: Usage) -> None:
         """Note what all model calls of the run consumed."""
@@ -109,11 +119,11 @@ def run(recording: Recording, trace: Trace | None) -> Iterator[RunRecord]:
         if task is not None:
             stack.enter_context(_veiled(task, recording))
         record = RunRecord(recording, task)
-        token = _in_run.set(True)
+        token = _run_trace.set(record.trace)
         try:
             yield record
         finally:
-            _in_run.reset(token)
+            _run_trace.reset(token)
 
 
 class AgentRecord:

@@ -14,8 +14,8 @@ def set_default_openai_key(key: str, use_for_tracing: bool = True) -> None:
 
     Args:
         key: An API key of OpenAI.
-        use_for_tracing: Taken for compatibility. No key makes a trace leave the machine except
-            one given to `set_tracing_export_api_key`.
+        use_for_tracing: Taken for compatibility. The key of a model makes no trace leave the
+            machine.
     """
     use_openai_key(key)
 

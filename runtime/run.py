@@ -197,7 +197,7 @@ async def _recorded(state: State, trace: Trace | None, emit: Emit) -> None:
     trace_id: str | None = None
     try:
         with instrument.run(state.recording, trace) as record:
-            trace_id = instrument.current_trace_id()
+            trace_id = None if record.trace is None else record.trace.trace_id
             record.asked(state.input)
             try:
                 await drive(state, emit)

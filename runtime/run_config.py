@@ -55,7 +55,7 @@ class TracingOptions(TypedDict, total=False):
 
 
 def _include_sensitive_data() -> bool:
-    return instrument.settings().include_sensitive_data
+    return instrument.usable_settings().include_sensitive_data
 
 
 @dataclass

@@ -11,10 +11,17 @@ from pathlib import Path
 from typing import Literal, cast
 
 from tracer.errors import ConfigError
+from tracer.losses import losses
 
 Sync = Literal["batch", "write", "off"]
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+# A mistake in what keeps data private must not let it out: these are not taken as unset.
+_PRIVATE = {
+    "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA": "0",
+    "OPENAI_AGENTS_DONT_LOG_MODEL_DATA": "1",
+    "OPENAI_AGENTS_DONT_LOG_TOOL_DATA": "1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +96,25 @@ def settings() -> Settings:
     return Settings.from_env(os.environ)
 
 
-def usable_settings() -> tuple[Settings, list[ConfigError]]:
-    """The settings, with the default of each variable that cannot be followed; and what is wrong.
+def usable_settings() -> Settings:
+    """The settings for whoever must go on: recording and running agents never fail over them.
 
-    For whoever must go on: one mistake in the environment must not void the rest of it.
+    A variable that cannot be followed is taken as unset, or as what keeps data private, and the
+    mistake is logged. One mistake in the environment does not void the rest of it.
     """
     environ = dict(os.environ)
-    errors: list[ConfigError] = []
     while True:
         try:
-            return Settings.from_env(environ), errors
+            return Settings.from_env(environ)
         except ConfigError as error:
-            errors.append(error)
-            del environ[error.variable or ""]
+            name = error.variable or ""
+            instead = _PRIVATE.get(name)
+            if instead is None:
+                del environ[name]
+            else:
+                environ[name] = instead
+            taken = "unset" if instead is None else repr(instead)
+            losses.warn(f"setting {name}", f"{error} Until then it is taken as {taken}.")
 
 
 def child_environ(**changes: str) -> dict[str, str]:

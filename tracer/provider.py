@@ -11,7 +11,7 @@ from typing import Any
 
 from tracer import context, plugins
 from tracer.clock import Clock, SystemClock, iso
-from tracer.config import Settings, usable_settings
+from tracer.config import usable_settings
 from tracer.errors import ConfigError
 from tracer.fanout import Fanout
 from tracer.forking import anew_in_child
@@ -247,7 +247,7 @@ class DefaultTraceProvider(TraceProvider):
     def _is_disabled(self) -> bool:
         disabled = self._disabled
         if disabled is None:
-            disabled = self._disabled = usable_settings()[0].disabled
+            disabled = self._disabled = usable_settings().disabled
         return disabled
 
     def _ready(self) -> None:
@@ -255,7 +255,7 @@ class DefaultTraceProvider(TraceProvider):
             return
         with self._lock:
             if not self._loaded:
-                self._fanout.replace(_processors(_current_settings().exporters))
+                self._fanout.replace(_processors(usable_settings().exporters))
                 self._loaded = True
 
 
@@ -267,17 +267,6 @@ def _shut_down_at_exit() -> None:
     deliver_all()  # first, so that exporters that hang share one deadline
     for provider in list(_alive):
         provider.shutdown()
-
-
-def _current_settings() -> Settings:
-    """The settings, with the default of each variable that has a value which cannot be followed.
-
-    Tracing must not raise into the program that happens to be first to trace.
-    """
-    usable, errors = usable_settings()
-    for error in errors:
-        logger.error("%s Until then its default is used.", error)
-    return usable
 
 
 def _processors(names: tuple[str, ...]) -> list[TracingProcessor]:

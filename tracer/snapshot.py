@@ -101,8 +101,8 @@ def trace_record(trace: Trace) -> TraceRecord:
         end_ns=end,
         status=status,
         error=_json(error),
-        input=_json(input_),
-        output=_json(output),
+        input=input_,
+        output=output,
     )
 
 

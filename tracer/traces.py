@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from tracer import context
 from tracer.clock import Clock
+from tracer.encoding import encode
 from tracer.failure import SpanError, error_of, verdict
 from tracer.logger import logger
 
@@ -140,8 +141,8 @@ class LiveTrace(Trace):
         self.end_ns: int | None = None
         self.status: Status = "running"
         self.error: SpanError | None = None
-        self.input: Any = None
-        self.output: Any = None
+        self.input: bytes | None = None
+        self.output: bytes | None = None
         self.previous: Node | None = None
         self.owner: Owner = 0
 
@@ -205,12 +206,12 @@ class LiveTrace(Trace):
 
     def record_input(self, value: Any) -> None:
         """Note what the work was asked; the first call counts."""
-        if self.input is None:
-            self.input = value
+        if self.input is None and value is not None:
+            self.input = encode(value)  # now: the program may go on to change the value
 
     def record_output(self, value: Any) -> None:
         """Note what the work answered; the last call counts."""
-        self.output = value
+        self.output = None if value is None else encode(value)
 
     def export(self) -> dict[str, Any]:
         """The trace in OpenAI's wire format."""

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from exporters.store import FirstCause, SpanDetail, SpanRow, SqlResult, StoreInfo, TraceRow
@@ -118,16 +118,15 @@ def span_json(detail: SpanDetail) -> dict[str, Any]:
         "model": row.model,
         "input": detail.input,
         "output": detail.output,
-        "error": None if detail.error is None else _error_json(detail),
+        "error": None if detail.error is None else _error_json(detail.error),
         "usage": None if detail.usage is None else dict(detail.usage),
         "data": dict(detail.data),
         "attributes": dict(detail.attributes),
     }
 
 
-def _error_json(detail: SpanDetail) -> dict[str, Any]:
-    error = detail.error or {}
-    return {"message": error.get("message") or "", "data": error.get("data")}
+def _error_json(error: Mapping[str, Any]) -> dict[str, Any]:
+    return {"message": error["message"], "data": error["data"]}
 
 
 def sql_json(result: SqlResult) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.recorder import Recorder
-from tracer.config import settings
+from tracer.config import usable_settings
 
 __all__ = ["Recorder", "recorder"]
 
@@ -27,12 +27,10 @@ def recorder(path: str | os.PathLike[str] | None = None) -> Recorder:
         agents.add_trace_processor(exporters.duckdb.recorder())
 
     Nothing is opened before the first trace. A store that cannot be written is one line in the
-    log, and recording goes on in a fallback store that the line names.
-
-    Raises:
-        ConfigError: If an environment variable has a value that cannot be followed.
+    log, and recording goes on in a fallback store that the line names. A variable that cannot be
+    followed is one line too, and is taken as unset.
     """
-    chosen = settings()
+    chosen = usable_settings()
     store = Layout.of(path if path is not None else chosen.store)
     known = _recorders.get(store.catalog)
     if known is not None:

@@ -25,6 +25,7 @@ import duckdb
 from exporters.duckdb.catalog import ensure_catalog
 from exporters.duckdb.collect import Collected, collect, is_collection_due
 from exporters.duckdb.layout import (
+    COVERS,
     DATA,
     ITEMS,
     OPEN,
@@ -390,7 +391,7 @@ def _merge(
 def _covers_of(layout: Layout, part: PartName) -> frozenset[str]:
     # Not `read_covers`, which takes what it cannot read for nothing: here that would bring back
     # what the part hides.
-    text = (layout.part(part) / "covers.csv").read_text()
+    text = (layout.part(part) / COVERS).read_text()
     return frozenset(text.split())
 
 

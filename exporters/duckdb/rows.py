@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from exporters.duckdb.reader import Reader
-from exporters.search import Call, detail_text, in_order, preview, tokens_of
+from exporters.search import (
+    Call,
+    as_error,
+    as_object,
+    detail_text,
+    failure_of,
+    in_order,
+    preview,
+    tokens_of,
+)
 from exporters.status import SpanFacts, TraceFacts, judge
 from exporters.store import SpanDetail, SpanRow, TraceRow
 from tracer.encoding import decode
@@ -71,9 +80,9 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
     ) in rolls:
         source, said, answered = talk.get(trace_id, ("", None, None))
         content = _Content(reader, source)
-        failure = content.in_place(error) or {}
+        failure = failure_of(content.in_place(error))
         verdict = judge(
-            TraceFacts(ended=end is not None, alive=alive, status=status, **_failure(failure)),
+            TraceFacts(ended=end is not None, alive=alive, status=status, **failure),
             facts.get(trace_id, ()),
         )
         sums = tokens_of(calls.get(trace_id, ()))
@@ -89,7 +98,7 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
                 error_count=verdict.error_count,
                 handled_errors=verdict.handled_errors,
                 group_id=group_id,
-                metadata=content.in_place(metadata) or {},
+                metadata=as_object(content.in_place(metadata)),
                 input=preview(content.whole(said)),
                 output=preview(content.whole(answered)),
                 first_cause=verdict.first_cause,
@@ -118,7 +127,7 @@ def detail_of(reader: Reader, trace_id: str, span_id: str) -> SpanDetail | None:
     data, error, source, trace_name, said, answered, instructions, tools, attributes = row[11:]
     content = _Content(reader, source)
     content.prefetch(said, answered, instructions, tools)
-    rest = dict(content.in_place(data) or {})
+    rest = dict(as_object(content.in_place(data)))
     for key, value in (
         ("model", row[7]),
         ("instructions", content.whole(instructions)),
@@ -133,7 +142,7 @@ def detail_of(reader: Reader, trace_id: str, span_id: str) -> SpanDetail | None:
         trace_name=trace_name,
         input=content.whole(said),
         output=content.whole(answered),
-        error=content.in_place(error),
+        error=as_error(content.in_place(error)),
         usage=usage if isinstance(usage, Mapping) else None,
         data=rest,
         attributes=dict(attributes or {}),
@@ -153,7 +162,7 @@ def _facts(reader: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanFacts
     for trace, span, parent, name, type, status, end, error, source, tripped in _ask(
         reader, _FACTS, trace_ids
     ):
-        failure = _Content(reader, source).in_place(error) or {}
+        failure = failure_of(_Content(reader, source).in_place(error))
         facts[trace].append(
             SpanFacts(
                 span_id=span,
@@ -162,28 +171,18 @@ def _facts(reader: Reader, trace_ids: Sequence[str]) -> dict[str, list[SpanFacts
                 type=type,
                 status=status,
                 end_ns=end,
-                **_failure(failure),
+                **failure,
                 triggered=tripped == "true",
             )
         )
     return facts
 
 
-def _failure(error: Any) -> dict[str, str | None]:
-    """Of an error, what the rule of a trace's status looks at; a foreign one may be anything."""
-    said = error if isinstance(error, Mapping) else {"message": error}
-    data = said.get("data")
-    found = {"message": said.get("message"), "error_type": None}
-    if isinstance(data, Mapping):
-        found["error_type"] = data.get("type")
-    return {key: value if isinstance(value, str) else None for key, value in found.items()}
-
-
 def _span_row(reader: Reader, row: Sequence[Any]) -> SpanRow:
     span, parent, name, type, status, start, end, model, sent, received, message = row[:11]
     data, error, source = row[11:14]
     if error is not None and message is None:
-        message = _failure(_Content(reader, source).in_place(error))["message"]
+        message = failure_of(_Content(reader, source).in_place(error))["message"]
     return SpanRow(
         span_id=span,
         parent_id=parent,

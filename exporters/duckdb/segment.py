@@ -148,10 +148,11 @@ class Segment:
         return False
 
     def discard_if_empty(self) -> bool:
-        """Take an empty segment away; says whether it did."""
+        """Take an empty segment away if that can be done; says whether it was one."""
         if self.size or self.broken:
             return False
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that became read-only: it harms nobody
+            self.path.unlink()
         return True
 
     def _holds(self, size: int) -> bool:

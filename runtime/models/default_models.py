@@ -17,7 +17,7 @@ _CHAT_ONLY = re.compile(r"gpt-5(\.\d+)?-chat-latest")
 
 def get_default_model() -> str:
     """Return the model named by `OPENAI_DEFAULT_MODEL`, or ours."""
-    return (instrument.settings().default_model or FALLBACK_MODEL).lower()
+    return (instrument.usable_settings().default_model or FALLBACK_MODEL).lower()
 
 
 def gpt_5_reasoning_settings_required(model_name: str) -> bool:

@@ -1,17 +1,12 @@
-"""Finds models by names with a prefix: `openai/gpt-4.1`, `litellm/anthropic/claude-…`."""
+"""Finds models by names with a prefix, such as `openai/gpt-4.1`."""
 
 from __future__ import annotations
-
-import importlib
-from typing import cast
 
 from openai import AsyncOpenAI
 
 from runtime.exceptions import UserError
 from runtime.models.interface import Model, ModelProvider
 from runtime.models.openai_provider import OpenAIProvider
-
-LITELLM_PROVIDER = "runtime.extensions.models.litellm_provider"
 
 
 class MultiProviderMap:
@@ -49,7 +44,7 @@ class MultiProvider(ModelProvider):
     """The default provider: a prefix names the provider, no prefix means OpenAI.
 
     What follows the first `/` is the name the provider is asked for. A map of your own comes
-    before the known prefixes `openai` and `litellm`.
+    before the known prefix `openai`.
     """
 
     def __init__(  # noqa: PLR0913
@@ -72,7 +67,6 @@ class MultiProvider(ModelProvider):
             project=openai_project,
             use_responses=openai_use_responses,
         )
-        self._litellm: ModelProvider | None = None
 
     def get_model(self, model_name: str | None) -> Model:
         """Return the model called `model_name`, or OpenAI's default model for `None`.
@@ -86,11 +80,8 @@ class MultiProvider(ModelProvider):
         mapped = self.provider_map.get_provider(prefix) if self.provider_map else None
         if mapped is not None:
             return mapped.get_model(rest)
-        match prefix:
-            case "openai":
-                return self.openai_provider.get_model(rest)
-            case "litellm":
-                return self._litellm_provider(model_name).get_model(rest)
+        if prefix == "openai":
+            return self.openai_provider.get_model(rest)
         raise UserError(
             f"The model name {model_name!r} has the unknown prefix {prefix!r}. Known prefixes:"
             f" {', '.join(self._known_prefixes())}. Use one of them ('openai/' passes the rest of"
@@ -99,17 +90,4 @@ class MultiProvider(ModelProvider):
 
     def _known_prefixes(self) -> list[str]:
         mapped = self.provider_map.get_mapping() if self.provider_map else {}
-        return sorted({*mapped, "openai", "litellm"})
-
-    def _litellm_provider(self, model_name: str | None) -> ModelProvider:
-        if self._litellm is None:
-            try:
-                module = importlib.import_module(LITELLM_PROVIDER)
-            except ModuleNotFoundError as error:
-                raise UserError(
-                    f"The model {model_name!r} needs LiteLLM, which is not installed. Names with"
-                    " the prefix 'litellm/' go through that package. Install it with:"
-                    " pip install 'flightlog[litellm]'"
-                ) from error
-            self._litellm = cast(ModelProvider, module.LitellmProvider())
-        return self._litellm
+        return sorted({*mapped, "openai"})

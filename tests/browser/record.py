@@ -26,7 +26,7 @@ from tracer import agent_span, custom_span, flush_traces, function_span, trace, 
 MARKUP = "<img src=x onerror=\"globalThis.owned='img'\"><script>globalThis.owned='script'</script>"
 ESCAPES = "\x1b[31mred\x1b]0;owned\x07"
 LONG = "0123456789abcdef" * 12_800  # 200 KB in one line
-TURNS, STEPS = 100, 98  # with the agent and the turns: 10,001 spans with the tools' parents
+TURNS, STEPS = 100, 98  # of a turn, with its last step and itself 100 spans; and one agent
 
 
 class CardDeclinedError(Exception):
@@ -116,7 +116,7 @@ async def fly(client: Any) -> dict[str, str]:
 
 
 def big() -> str:
-    """A trace of ten thousand spans and one, the last of which failed."""
+    """A trace of ten thousand spans and one."""
     with trace("Big loop") as record, agent_span("Looper"):
         for turn in range(1, TURNS + 1):
             with turn_span(turn, "Looper"):

@@ -14,9 +14,11 @@ from runtime import (
     ModelSettings,
     RunConfig,
     Runner,
+    custom_span,
     function_tool,
     input_guardrail,
     instrument,
+    trace,
 )
 from runtime.items import ModelResponse
 from runtime.models.interface import Model
@@ -66,6 +68,37 @@ def test_model_call_is_whole(run, capture):
     assert '"temperature":0.5' in whole
     assert result.last_response_id in whole
     assert "Authorization" not in whole
+
+
+def test_silent_span(run, capture):
+    """A run inside a span that is not recorded leaves nothing on the trace around it."""
+    agent = Agent("A", model=ScriptedModel(["secret answer"]))
+
+    with trace("t"), custom_span("quiet", disabled=True):
+        run(agent, "secret question")
+
+    assert capture.tree() == "trace t"
+    assert "secret" not in everything(capture)
+
+
+def test_trace_in_run(capture):
+    """A trace that a tool opens has the question and answer of the run in it."""
+    inner = Agent("inner", model=ScriptedModel(["inner answer"]))
+
+    @function_tool
+    async def look_up() -> str:
+        """Look it up."""
+        with trace("looking up"):
+            return str((await Runner.run(inner, "inner question")).final_output)
+
+    model = ScriptedModel([tool_call("look_up", {}), "answer"])
+    asyncio.run(Runner.run(Agent("A", tools=[look_up], model=model), "question"))
+
+    kept = {each.name: (each.input, each.output) for each in capture.traces}
+    assert kept == {
+        "looking up": (b'"inner question"', b'"inner answer"'),
+        "Agent workflow": (b'"question"', b'"answer"'),
+    }
 
 
 def test_first_token(capture):

@@ -84,19 +84,33 @@ def test_mistakes(monkeypatch: pytest.MonkeyPatch, name: str, value: str):
     assert caught.value.variable == name
 
 
-def test_usable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """For those who must go on, each mistake costs its own variable only."""
+def test_usable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """For those who must go on, each mistake costs its own variable only, and one log line."""
     monkeypatch.setenv("FLIGHTLOG_SYNC", "x")
     monkeypatch.setenv("FLIGHTLOG_DISABLED", "y")
     monkeypatch.setenv("FLIGHTLOG_EXPORTERS", "otlp")
-    made, errors = usable_settings()
+    made = usable_settings()
 
+    assert usable_settings() == made
     assert (made.home, made.exporters) == (tmp_path, ("otlp",))
     assert (made.sync, made.disabled) == ("batch", False)
-    assert sorted(error.variable or "" for error in errors) == [
-        "FLIGHTLOG_DISABLED",
-        "FLIGHTLOG_SYNC",
-    ]
+    said = sorted(record.getMessage().partition(" ")[0] for record in caplog.records)
+    assert said == ["FLIGHTLOG_DISABLED", "FLIGHTLOG_SYNC"]
+
+
+def test_private(monkeypatch: pytest.MonkeyPatch):
+    """A mistake in a variable that keeps data private does not let the data out."""
+    for name in (
+        "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA",
+        "OPENAI_AGENTS_DONT_LOG_MODEL_DATA",
+        "OPENAI_AGENTS_DONT_LOG_TOOL_DATA",
+    ):
+        monkeypatch.setenv(name, "flase")
+    made = usable_settings()
+
+    assert not made.include_sensitive_data
+    assert not made.log_model_data
+    assert not made.log_tool_data
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,18 @@ def test_input_output(capture: Capture):
     assert capture.traces[0].output == b'{"two":2}'
 
 
+def test_later_change(capture: Capture):
+    """What is noted stays as it was, whatever the program then does with it."""
+    asked = [{"role": "user", "content": "first"}]
+    with trace("t") as t:
+        t.record_input(asked)
+        t.record_output(asked)
+        asked[0]["content"] = "second"
+
+    assert capture.traces[0].input == capture.traces[0].output
+    assert capture.traces[0].input == b'[{"role":"user","content":"first"}]'
+
+
 def test_api_key(capture: Capture):
     """A trace may have a key of its own, which its spans know."""
     with trace("t", tracing={"api_key": "sk-1"}) as t, custom_span("s") as span:

@@ -41,6 +41,17 @@ def recording(store: Path) -> Iterator[Recorder]:
     made.shutdown()
 
 
+def test_mistaken_setting(store: Path, monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+    """A setting that cannot be followed costs its own effect, not the record."""
+    monkeypatch.setenv("FLIGHTLOG_SYNC", "sometimes")
+    made = recorder(store)
+    set_trace_provider(DefaultTraceProvider([made]))
+    with trace("t"), custom_span("s"):
+        pass
+
+    assert read(store).span("s")["status"] == "ok"
+
+
 def test_whole(store: Path, recording: Recorder, read: Read) -> None:
     """What a span was given is what the store has, shared content put back in."""
     messages = [{"role": "user", "content": f"question {n} — 你好 \x00"} for n in range(5)]

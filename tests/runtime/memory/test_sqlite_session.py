@@ -94,6 +94,30 @@ def test_many_writers(path):
     assert all(b == a + 1 for a, b in zip(kept[::2], kept[1::2], strict=True))
 
 
+def test_failed_commit(tmp_path):
+    """A commit that fails adds nothing, and the session goes on."""
+    session = SQLiteSession("s", tmp_path / "s.db", sessions_table="t", messages_table="m")
+    with sqlite3.connect(tmp_path / "s.db") as other:
+        # A constraint that is looked at when the transaction is committed.
+        other.execute("CREATE TABLE parents (id PRIMARY KEY)")
+        other.execute(
+            "CREATE TABLE orphans (id REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        other.execute(
+            "CREATE TRIGGER fail AFTER INSERT ON m WHEN NEW.message_data LIKE '%item 1%' "
+            "BEGIN INSERT INTO orphans VALUES (1); END"
+        )
+    session._connection.execute("PRAGMA foreign_keys = ON")
+
+    async def main():
+        with pytest.raises(sqlite3.IntegrityError):
+            await session.add_items([item(1)])
+        await session.add_items([item(2)])
+        return contents(await session.get_items())
+
+    assert asyncio.run(main()) == [2]
+
+
 def test_two_connections(tmp_path):
     """Two objects on one file wait for each other instead of failing."""
     sessions = [SQLiteSession("s", tmp_path / "s.db") for _ in range(4)]

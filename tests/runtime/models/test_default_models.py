@@ -1,5 +1,6 @@
 import pytest
 
+from runtime import Agent, RunConfig
 from runtime.models import (
     get_default_model,
     get_default_model_settings,
@@ -48,3 +49,11 @@ def test_reasoning_models(name, needed):
 def test_fresh():
     """Settings are fresh, so that changing them changes nobody else's."""
     assert get_default_model_settings("gpt-5") is not get_default_model_settings("gpt-5")
+
+
+def test_mistaken_setting(monkeypatch):
+    """A mistake in a variable of the recorder keeps no agent from being made."""
+    monkeypatch.setenv("FLIGHTLOG_SYNC", "sometimes")
+
+    assert Agent("A").model_settings == get_default_model_settings()
+    assert RunConfig().trace_include_sensitive_data

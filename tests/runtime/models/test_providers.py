@@ -139,11 +139,5 @@ def test_map():
 
 def test_unknown_prefix():
     """An unknown prefix is refused with the known ones."""
-    with pytest.raises(UserError, match=r"'mistral'.*Known prefixes: litellm, openai"):
+    with pytest.raises(UserError, match=r"'mistral'.*Known prefixes: openai"):
         MultiProvider(openai_api_key="a").get_model("mistral/large")
-
-
-def test_litellm_missing():
-    """Without LiteLLM the message holds the command that installs it."""
-    with pytest.raises(UserError, match=r"pip install 'flightlog\[litellm\]'"):
-        MultiProvider().get_model("litellm/anthropic/claude")

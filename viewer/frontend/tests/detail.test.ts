@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { SpanJson } from "../src/api/types.ts";
 import { errorParts } from "../src/detail/error-parts.ts";
 import { shownTab, tabsOf } from "../src/detail/tabs.ts";
-import { FOLD_CHARS, FOLD_LINES, fold, tail, valueText } from "../src/detail/text.ts";
+import { FOLD_CHARS, FOLD_LINES, fold, tail, valueText, withoutMarks } from "../src/detail/text.ts";
 import { usageRows } from "../src/detail/usage-rows.ts";
 import { kindOf } from "../src/family.ts";
 
@@ -78,6 +78,11 @@ test("a span has the tabs it can fill", () => {
 test("an asked tab that a span lacks falls back to its first", () => {
   const tabs = tabsOf(span({ type: "function" }));
   expect([shownTab(tabs, "usage"), shownTab(tabs, "raw"), shownTab(tabs, null)]).toEqual(["call", "raw", "call"]);
+});
+
+test("a stack is drawn without its lines of marks", () => {
+  const stack = 'File "a.py", line 1, in f\n    g(x ^ y)\n    ~~^^^^^^\n  File "b.py", line 2\n      ^^^^\nE: ^^^\n';
+  expect(withoutMarks(stack)).toBe('File "a.py", line 1, in f\n    g(x ^ y)\n  File "b.py", line 2\nE: ^^^\n');
 });
 
 test("a recorded exception is taken apart", () => {

@@ -4,7 +4,7 @@
  */
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { recall, remember } from "./storage.ts";
 
 export type Bindings = Record<string, (event: KeyboardEvent) => void>;
@@ -63,7 +63,8 @@ export function startKeys(): void {
 export function useKeys(bindings: Bindings, modal = false): void {
   const current = useRef(bindings);
   current.current = bindings;
-  useEffect(() => {
+  // With the layout: a key pressed right after a dialog or page is gone must not go to it.
+  useLayoutEffect(() => {
     const layer: Layer = { bindings: () => current.current, modal };
     layers.push(layer);
     return () => {

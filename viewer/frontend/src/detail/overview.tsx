@@ -106,7 +106,7 @@ function TotalsView({ totals, state }: { totals: Totals; state: TraceState }) {
         <div>
           <dt>Tokens in / out</dt>
           <dd>
-            {count(totals.inputTokens)} / {count(totals.outputTokens)}
+            {totals.inputTokens === null ? "–" : `${count(totals.inputTokens)} / ${count(totals.outputTokens)}`}
           </dd>
         </div>
       </dl>

@@ -3,34 +3,37 @@
 import { useSignal } from "@preact/signals";
 import { CopyButton } from "../app/parts.tsx";
 import { bytes, exact } from "../format.ts";
-import { fold, tail } from "./text.ts";
+import { fold, tail, withoutMarks } from "./text.ts";
+
+/** Of a long stack, so that what caused the error stays in sight below. */
+const STACK_LINES = 10;
 
 interface Props {
   text: string;
   /** Prose wraps in the page's font; code keeps its columns. */
   prose?: boolean;
   copy?: boolean;
-  /** Shows the end first and keeps lines whole, as befits a stack: its marks point upwards. */
+  /** Shows the end first and no lines of mere marks, as befits a stack; copied whole all the same. */
   tail?: boolean;
 }
 
 export function TextBlock({ text, prose = false, copy = true, tail: fromEnd = false }: Props) {
   const steps = useSignal(0);
-  const code = fromEnd ? "text code-text lines" : "text code-text";
-  const end = fromEnd && steps.value === 0 ? tail(text) : null;
+  const drawn = fromEnd ? withoutMarks(text) : text;
+  const end = fromEnd && steps.value === 0 ? tail(drawn, STACK_LINES) : null;
   if (end) {
     return (
-      <div class={code}>
+      <div class="text code-text">
         <button type="button" class="unfold" onClick={() => (steps.value = 1)}>
           Show {exact(end.hidden)} earlier lines
         </button>
-        <pre>{end.shown}</pre>
+        <pre>{end.shown.replace(/^\n+/, "")}</pre>
       </div>
     );
   }
-  const part = fold(text, steps.value);
+  const part = fold(drawn, steps.value);
   return (
-    <div class={prose ? "text prose" : code}>
+    <div class={prose ? "text prose" : "text code-text"}>
       <pre>{part.shown}</pre>
       {copy && <CopyButton text={text} label="Copy the text" />}
       {part.folded && (

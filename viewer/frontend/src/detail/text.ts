@@ -46,6 +46,14 @@ export function tail(text: string, lines = 16): { shown: string; hidden: number 
   return { shown: text.slice(at + 1), hidden: total - lines };
 }
 
+/**
+ * A stack without the lines that underline a part of the line above: they point elsewhere once
+ * long lines wrap, and push frames out of sight.
+ */
+export function withoutMarks(stack: string): string {
+  return stack.replace(/^ *[~^][ ~^]*\n/gm, "");
+}
+
 export function countLines(text: string): number {
   let lines = 1;
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines += 1;
