@@ -90,7 +90,7 @@ export function Banner({ state }: { state: TraceState }) {
   if (!trace || (trace.status !== "error" && trace.status !== "blocked")) return null;
   const cause = trace.first_cause;
   const blocked = trace.status === "blocked";
-  const what = blocked ? "Blocked by a guardrail." : `${plural(trace.error_count, "span")} failed.`;
+  const what = blocked ? "Blocked by a guardrail." : "Failed.";
   const go = (event: MouseEvent): void => {
     event.preventDefault();
     if (cause) state.selectId(cause.span_id);
