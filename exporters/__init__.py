@@ -19,6 +19,8 @@ __all__ = ["Rows", "open_store", "sql"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "duckdb":  # `import exporters` is enough for `exporters.duckdb.recorder()`
+        return import_module("exporters.duckdb")
     if name in __all__:
         return getattr(import_module("exporters.query"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

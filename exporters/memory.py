@@ -32,6 +32,7 @@ from exporters.store import (
     TracePage,
     TraceQuery,
     TraceRow,
+    TraceStatus,
 )
 from tracer.encoding import decode
 from tracer.processor_interface import TracingProcessor
@@ -225,8 +226,8 @@ class MemoryStore(TracingProcessor):
             handled_errors=verdict.handled_errors,
             group_id=record.group_id,
             metadata=as_object(_value(record.metadata)),
-            input=preview(_value(record.input)),
-            output=preview(_value(record.output)),
+            input=_asked(record, spans),
+            output=_answered(record, spans, verdict.status),
             first_cause=verdict.first_cause,
             models=tuple(sorted({span.model for span in spans if span.model is not None})),
             input_tokens=sums.input_tokens,
@@ -234,6 +235,23 @@ class MemoryStore(TracingProcessor):
             cached_tokens=sums.cached_tokens,
             reasoning_tokens=sums.reasoning_tokens,
         )
+
+
+def _asked(record: TraceRecord, spans: Sequence[SpanRecord]) -> str | None:
+    """What a trace was asked; its first model call's input if it does not say."""
+    first = min(_model_calls(spans), key=lambda span: (span.start_ns, span.span_id), default=None)
+    return preview(_value(record.input)) or (preview(_value(first.input)) if first else None)
+
+
+def _answered(record: TraceRecord, spans: Sequence[SpanRecord], status: TraceStatus) -> str | None:
+    """What a trace answered; its last model call's output if it ended well and does not say."""
+    said = preview(_value(record.output))
+    last = max(_model_calls(spans), key=lambda span: (span.start_ns, span.span_id), default=None)
+    return said or (preview(_value(last.output)) if last and status == "ok" else None)
+
+
+def _model_calls(spans: Sequence[SpanRecord]) -> list[SpanRecord]:
+    return [span for span in spans if span.type in MODEL_CALLS]
 
 
 def _stand_in(trace_id: str, spans: Sequence[SpanRecord]) -> TraceRecord:
@@ -295,8 +313,7 @@ def _calls(spans: Sequence[SpanRecord]) -> list[Call]:
             span.usage.cached_tokens,
             span.usage.reasoning_tokens,
         )
-        for span in spans
-        if span.type in MODEL_CALLS
+        for span in _model_calls(spans)
     ]
 
 

@@ -82,7 +82,7 @@ def judge(trace: TraceFacts, spans: Sequence[SpanFacts]) -> Verdict:
         status = "ok"
     cause = None
     if failed:
-        cause = _first(real, by_id)
+        cause = _first(real, by_id) or _own(trace)
     elif blocked:
         cause = _trip(tripped)
     return Verdict(
@@ -127,6 +127,13 @@ def _first(errors: Sequence[SpanFacts], by_id: Mapping[str, SpanFacts]) -> First
         return None
     span = min(deepest, key=lambda s: (s.end_ns is None, s.end_ns or 0, s.span_id))
     return _cause(span, span.message or "")
+
+
+def _own(trace: TraceFacts) -> FirstCause:
+    """The cause of a trace that failed outside its spans."""
+    return FirstCause(
+        span_id=None, name=trace.error_type or "trace", type="trace", message=trace.message or ""
+    )
 
 
 def _trip(tripped: Sequence[SpanFacts]) -> FirstCause | None:

@@ -53,10 +53,11 @@ class FirstCause:
     """Where a trace's trouble began.
 
     Among errored spans with no errored descendant, the one that ended first; of a blocked trace,
-    the guardrail that tripped.
+    the guardrail that tripped. Where no span failed but the trace did (an exception left its
+    block), `type` is `trace`, `name` the exception's class, and there is no span.
     """
 
-    span_id: str
+    span_id: str | None
     name: str
     type: str
     message: str
@@ -67,10 +68,11 @@ class TraceRow:
     """One trace in a list.
 
     `input` and `output` are plain-text previews of at most `PREVIEW` characters: what the first
-    run was asked and what the last one answered. `input_tokens` and the others are sums over the
-    model calls, None when no call reported any. `handled_errors` counts errored spans that the
-    run recovered from; `error_count` the others. `incomplete` is true when a loss was counted
-    against the trace.
+    run was asked and what the last one answered. Where the trace does not say (it has not ended,
+    or another tracer recorded it) they are those of its first model call and, if it ended well,
+    of its last. `input_tokens` and the others are sums over the model calls, None when no call
+    reported any. `handled_errors` counts errored spans that the run recovered from; `error_count`
+    the others. `incomplete` is true when a loss was counted against the trace.
     """
 
     trace_id: str

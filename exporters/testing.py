@@ -120,6 +120,32 @@ class StoreContract:
         assert row.first_cause is not None
         assert (row.first_cause.name, row.first_cause.message) == ("step", "boom")
 
+    def test_own_error(self, store: TraceStore) -> None:
+        """A trace that an exception leaves outside any span is its own cause."""
+        with pytest.raises(ValueError, match="boom"), trace("work"):
+            raise ValueError("boom")
+
+        row = store.get("last")
+        assert (row.status, row.error_count) == ("error", 0)
+        assert row.first_cause is not None
+        assert (row.first_cause.span_id, row.first_cause.type) == (None, "trace")
+        assert (row.first_cause.name, row.first_cause.message) == ("ValueError", "boom")
+
+    def test_talk(self, store: TraceStore) -> None:
+        """What a trace does not say of itself is what its first and last model calls say."""
+        open_trace = trace("work")
+        open_trace.start(mark_as_current=True)
+        with generation_span([{"role": "user", "content": "who?"}], [{"content": "look up"}]):
+            pass
+        running = store.get(open_trace.trace_id)
+        with generation_span([{"role": "user", "content": "more?"}], [{"content": "me"}]):
+            pass
+        open_trace.finish(reset_current=True)
+        ended = store.get(open_trace.trace_id)
+
+        assert (running.input, running.output) == ("who?", None)
+        assert (ended.input, ended.output) == ("who?", "me")
+
     @pytest.mark.parametrize("error", ["boom", {"message": ["boom"], "data": "x"}, 5])
     def test_odd(self, store: TraceStore, error: Any) -> None:
         """What a program set in place of objects is shown as one, and spoils no list."""
@@ -134,6 +160,33 @@ class StoreContract:
         assert isinstance(detail.error["message"], str)
         assert detail.error["data"] in (None, {"value": "x"})
         assert detail.row.error == detail.error["message"]
+
+    def test_large_error(self, store: TraceStore) -> None:
+        """An error of any size is whole, and its trace says what happened."""
+        with trace("work"), custom_span("step") as span:
+            span.set_error({"message": "boom " * 40_000, "data": {"type": "BigError"}})
+        with trace("odd"), custom_span("step") as span:
+            odd: Any = "boom " * 40_000
+            span.set_error(odd)
+
+        rows = {row.name: row for row in store.search(TraceQuery()).traces}
+        assert rows["work"].first_cause is not None
+        assert rows["work"].first_cause.message.startswith("boom boom")
+        for row in rows.values():
+            detail = store.span(row.trace_id, store.spans(row.trace_id)[0].span_id)
+            assert detail.error is not None
+            assert detail.error["message"] == "boom " * 40_000
+
+    @pytest.mark.parametrize("ref", ["#/$defs/Address", 5])
+    def test_reference(self, store: TraceStore, ref: Any) -> None:
+        """An object of the program's that looks like a reference of ours stays as it is."""
+        with trace("work", metadata={"$ref": ref}), custom_span("step", {"$ref": ref}):
+            pass
+
+        row = store.get("last")
+        assert dict(row.metadata) == {"$ref": ref}
+        detail = store.span(row.trace_id, store.spans(row.trace_id)[0].span_id)
+        assert dict(detail.data) == {"$ref": ref}
 
     def test_handled(self, store: TraceStore) -> None:
         """A tool's error that the run recovered from leaves the trace ok."""

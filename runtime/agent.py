@@ -6,18 +6,19 @@ import dataclasses
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeAlias, cast
+from typing import Any, Generic, Literal, TypeAlias, cast, get_origin
 
 from openai.types.responses import ResponsePromptParam
 from typing_extensions import TypedDict
 
 from runtime.agent_output import AgentOutputSchemaBase
 from runtime.agent_tool import AgentToolStreamEvent, agent_tool
+from runtime.arguments import check_guardrails
 from runtime.awaitable import MaybeAwaitable, settle
-from runtime.exceptions import UserError
+from runtime.exceptions import UserError, shown
 from runtime.guardrail import InputGuardrail, OutputGuardrail
-from runtime.handoffs import Handoff
-from runtime.lifecycle import AgentHooks, RunHooks
+from runtime.handoffs import Handoff, is_agent
+from runtime.lifecycle import AgentHooks, AgentHooksBase, RunHooks
 from runtime.memory.session import Session
 from runtime.model_settings import ModelSettings
 from runtime.models.default_models import (
@@ -217,25 +218,49 @@ class Agent(AgentBase[TContext]):
         """Refuse at once what would otherwise fail in the middle of a run."""
         if not isinstance(self.name, str):
             raise _wrong("name", self.name, "a string", "Agent(name='...')")
-        if not (
-            self.instructions is None
-            or isinstance(self.instructions, str)
-            or callable(self.instructions)
-        ):
-            raise _wrong("instructions", self.instructions, "text or a function", "one of these")
+        instructions: object = self.instructions
+        if not (instructions is None or isinstance(instructions, str) or callable(instructions)):
+            raise _wrong("instructions", instructions, "text or a function", "one of these")
+        self._check_lists()
+        if not _is_output_type(self.output_type):
+            hint = "the type itself, as in output_type=Answer"
+            raise _wrong("output_type", self.output_type, "a type or an AgentOutputSchema", hint)
+        if self.model is not None and not isinstance(self.model, str | Model):
+            raise _wrong("model", self.model, "the name of a model or a Model", "one of these")
+        if not isinstance(self.model_settings, ModelSettings):
+            hint = "model_settings=ModelSettings(...)"
+            raise _wrong("model_settings", self.model_settings, "a ModelSettings", hint)
+        if self.hooks is not None and not isinstance(self.hooks, AgentHooksBase):
+            hint = "one, or give RunHooks to the run, as Runner.run(..., hooks=...)"
+            raise _wrong("hooks", self.hooks, "an instance of a subclass of AgentHooks", hint)
+
+    def _check_lists(self) -> None:
         for name in ("tools", "handoffs", "input_guardrails", "output_guardrails"):
             value = getattr(self, name)
             if not isinstance(value, list):
                 raise _wrong(name, value, "a list", f"{name}=[...]")
         for tool in self.tools:
-            if not hasattr(tool, "name"):
-                hint = "decorate functions with @function_tool"
-                raise _wrong("tools", tool, "a list of tools", hint)
+            if not isinstance(tool, FunctionTool):
+                hint = "functions decorated with @function_tool, and agents as agent.as_tool(...)"
+                raise _wrong("an entry of tools", tool, "a FunctionTool", hint)
+        for way in self.handoffs:
+            if not (isinstance(way, Handoff) or is_agent(way)):
+                hint = "the Agent itself, not its name or class, or handoff(agent)"
+                raise _wrong("an entry of handoffs", way, "an Agent or a Handoff", hint)
+        check_guardrails(f"Agent {self.name!r}", self.input_guardrails, self.output_guardrails)
 
 
-def _wrong(name: str, value: Any, wanted: str, hint: str) -> TypeError:
-    return TypeError(
-        f"Agent got {name}={value!r} ({type(value).__name__}). It must be {wanted}; pass {hint}."
+def _wrong(name: str, value: object, wanted: str, hint: str) -> UserError:
+    return UserError(f"Agent got {shown(value)} as {name}. It must be {wanted}; pass {hint}.")
+
+
+def _is_output_type(value: object) -> bool:
+    return (
+        value is None
+        or isinstance(value, type | AgentOutputSchemaBase)
+        or get_origin(value) is not None
+        # Special forms such as NewType, which are types to type checkers only.
+        or type(value).__module__ in ("typing", "typing_extensions")
     )
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from openai.types.responses import ResponseFunctionToolCall
 
+from runtime.arguments import RunOptions, check_options
 from runtime.awaitable import MaybeAwaitable, settle
 from runtime.items import ItemHelpers
 from runtime.result import RunResult, RunResultStreaming
-from runtime.run import Runner, RunOptions
+from runtime.run import Runner
 from runtime.stream_events import StreamEvent
 from runtime.tool import FunctionTool, function_tool
 from runtime.tool_context import ToolContext
@@ -42,7 +43,11 @@ def agent_tool(  # noqa: PLR0913
     """Return a tool that runs `agent`; `Agent.as_tool` describes the arguments.
 
     What the inner run consumes counts for the outer run too, also if it fails.
+
+    Raises:
+        UserError: If an option is wrong; in a run the model would be told instead of you.
     """
+    check_options(options)
 
     async def run_agent(context: ToolContext[Any], input: str) -> Any:
         inner: RunOptions = {**options}

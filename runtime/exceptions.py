@@ -14,6 +14,7 @@ the run had produced) and `trace_id` (where its record is), unless its class for
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -120,3 +121,19 @@ class OutputGuardrailTripwireTriggered(AgentsException):
             f"Output guardrail {guardrail_result.guardrail.get_name()!r} triggered its tripwire, "
             "which ends the run. guardrail_result.output.output_info says why."
         )
+
+
+def shown(value: object) -> str:
+    """Return how a message names a value that is wrong.
+
+    Plain values and code are written out. Of all else only the type is told, because prompts or
+    keys may be inside.
+    """
+    kind = type(value).__name__
+    if isinstance(value, type):
+        return f"the class {value.__name__!r}"
+    if value is None:
+        return "None"
+    if isinstance(value, str | int | float) or inspect.isroutine(value):
+        return f"{value!r} ({kind})"
+    return f"a {kind!r}"

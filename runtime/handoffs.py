@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypeVar
 
 from runtime.awaitable import MaybeAwaitable, settle
-from runtime.exceptions import UserError
+from runtime.exceptions import UserError, shown
 from runtime.items import RunItem, TResponseInputItem
 from runtime.json_input import parse_json
 from runtime.run_context import RunContextWrapper, TContext
@@ -150,8 +150,9 @@ def handoff(  # noqa: PLR0913
         is_enabled: Whether the model sees the handoff, or a function that tells.
 
     Raises:
-        UserError: If `on_handoff` and `input_type` do not fit together.
+        UserError: If `agent` is none, or `on_handoff` and `input_type` do not fit together.
     """
+    _check_target(agent)
     _check_callback(on_handoff, input_type)
     adapter = TypeAdapter(input_type) if input_type is not None else None
     tool_name = tool_name_override or Handoff.default_tool_name(agent)
@@ -173,6 +174,19 @@ def handoff(  # noqa: PLR0913
         input_filter=input_filter,
         is_enabled=cast(Any, is_enabled),
     )
+
+
+def is_agent(value: object) -> bool:
+    """Tell an agent by what it can do; agents are made of handoffs, so their class comes later."""
+    return hasattr(value, "get_system_prompt") and not isinstance(value, type)
+
+
+def _check_target(agent: object) -> None:
+    if not is_agent(agent):
+        raise UserError(
+            f"A handoff got {shown(agent)} as the agent that takes over. Only an Agent can; pass "
+            "the agent itself, not its name or class."
+        )
 
 
 def _check_callback(on_handoff: Any, input_type: Any) -> None:

@@ -22,6 +22,8 @@ from runtime.guardrail import GuardrailFunctionOutput
 from runtime.usage import Usage
 from tracer import Span, Trace, __version__
 from tracer.config import usable_settings
+from tracer.encoding import plain
+from tracer.failure import type_name, verdict
 from tracer.traces import SILENT_ID
 
 if TYPE_CHECKING:
@@ -38,8 +40,11 @@ __all__ = [
 
 TRIPPED = "Guardrail tripwire triggered"
 
-# Settings of a request in which keys and personal data travel.
-_PRIVATE_SETTINGS = ("extra_args", "extra_body", "extra_query", "metadata")
+# Headers and queries may carry keys; how the answer travels is not what was asked.
+_NEVER_RECORDED = frozenset({"extra_headers", "extra_query", "stream", "stream_options"})
+
+# Settings of a request in which personal data may travel.
+_PRIVATE_SETTINGS = frozenset({"extra_args", "extra_body", "metadata"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -176,13 +181,16 @@ class ModelCall:
 
     def asked(self, request: Mapping[str, Any]) -> None:
         """Note the request. The last call counts, as it knows best what was really sent."""
-        rest = {key: value for key, value in request.items() if _given(value)}
+        rest = {
+            key: value
+            for key, value in request.items()
+            if key not in _NEVER_RECORDED and _given(value)
+        }
         data = self._span.span_data
         data.model = str(rest.pop("model", None) or data.model)
         instructions = rest.pop("instructions", None)
         sent = rest.pop("input", rest.pop("messages", None))
         tools = rest.pop("tools", None)
-        rest.pop("extra_headers", None)  # Keys travel there.
         if self._content:
             data.instructions = instructions
             data.input = sent
@@ -211,7 +219,7 @@ class ModelCall:
         data.model = response.model or data.model
         if not self._content:
             return
-        data.output = [item.model_dump(mode="json", exclude_unset=True) for item in response.output]
+        data.output = plain(response.output)  # never raises or warns, whatever a server sent
         if data.type == "response":
             data.response = response
 
@@ -393,8 +401,8 @@ def _veiled(span: Span[Any], recording: Recording) -> Iterator[Span[Any]]:
     with span:
         try:
             yield span
-        except Exception as error:
-            if not recording.content and span.error is None:
+        except BaseException as error:
+            if not recording.content and span.error is None and verdict(error) == "error":
                 span.set_error(_veil(error))
             raise
 
@@ -404,19 +412,15 @@ def _veiled_trace(trace: Trace, recording: Recording) -> Iterator[None]:
     with trace:
         try:
             yield
-        except Exception as error:
-            if not recording.content and getattr(trace, "error", ...) is None:
+        except BaseException as error:
+            hidden = not recording.content and verdict(error) == "error"
+            if hidden and getattr(trace, "error", ...) is None:
                 trace.error = _veil(error)  # type: ignore[attr-defined]
             raise
 
 
-def _veil(error: Exception) -> tracer.SpanError:
-    kind = type(error)
-    name = (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
+def _veil(error: BaseException) -> tracer.SpanError:
+    name = type_name(error)
     return {"message": name, "data": {"type": name}}
 
 

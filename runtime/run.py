@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from runtime import instrument
+from runtime.arguments import RunOptions, check_agent, check_input, check_options
 from runtime.ask import Emit
 from runtime.conversation import Chain, check_memory
 from runtime.exceptions import UserError
@@ -42,27 +43,6 @@ __all__ = [
     "Runner",
     "TracingOptions",
 ]
-
-
-class RunOptions(TypedDict, total=False):
-    """What every verb takes beside agent, input and context."""
-
-    max_turns: int
-    """How often the model may be called."""
-
-    hooks: RunHooksBase[Any, Any] | None
-    run_config: RunConfig | None
-    previous_response_id: str | None
-    """Continues a response that the provider keeps; only new items are sent."""
-
-    auto_previous_response_id: bool
-    """Lets each model call of the run continue the one before it, from the first on."""
-
-    conversation_id: str | None
-    """Continues a conversation that the provider keeps; only new items are sent."""
-
-    session: Session | None
-    """Gives the history and keeps what the run adds to it."""
 
 
 class Runner:
@@ -226,17 +206,10 @@ def _state(
     *,
     streamed: bool,
 ) -> State:
-    if not hasattr(agent, "get_system_prompt"):
-        raise UserError(
-            f"The runner got a {type(agent).__name__!r} as agent. It runs agents only; pass an "
-            "Agent first and its input second."
-        )
+    check_agent(agent)
+    check_input(given)
+    check_options(options)
     hooks = options.get("hooks")
-    if hooks is not None and not isinstance(hooks, RunHooksBase):
-        raise UserError(
-            f"The runner got hooks of type {type(hooks).__name__!r}. A run takes RunHooks; give "
-            "AgentHooks to the agent instead, as Agent(hooks=...)."
-        )
     config = options.get("run_config") or RunConfig()
     session = options.get("session")
     chain = Chain(

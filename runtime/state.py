@@ -62,7 +62,8 @@ class State:
     """Whether `output` is the final output."""
 
     stop_after_turn: bool = False
-    _used_tools: set[int] = field(default_factory=set)
+    # The agents themselves: the id of one that is gone could be another's.
+    _used_tools: list[Agent[Any]] = field(default_factory=list)
 
     def begin_turn(self) -> None:
         """Count a new turn.
@@ -91,11 +92,12 @@ class State:
 
     def add_tool_use(self) -> None:
         """Note that the agent at work has called a tool."""
-        self._used_tools.add(id(self.agent))
+        if not self.has_used_tools():
+            self._used_tools.append(self.agent)
 
     def has_used_tools(self) -> bool:
         """Tell whether the agent at work has called a tool in this run."""
-        return id(self.agent) in self._used_tools
+        return any(agent is self.agent for agent in self._used_tools)
 
     def error_details(self) -> RunErrorDetails:
         """Return what an exception carries out of the run."""

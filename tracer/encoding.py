@@ -32,6 +32,15 @@ def encode(value: Any) -> bytes:
         return orjson.dumps(_plain(value, _DEPTH, frozenset()))
 
 
+def encode_each(values: Sequence[Any]) -> tuple[bytes, ...]:
+    """JSON of each value, as `encode` gives it."""
+    dumps = orjson.dumps
+    try:
+        return tuple([dumps(value, _known, _OPTIONS) for value in values])
+    except Exception:  # noqa: BLE001 (one of them is no plain JSON)
+        return tuple([encode(value) for value in values])
+
+
 def decode(text: bytes | str) -> Any:
     """The value of a JSON text.
 

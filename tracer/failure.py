@@ -37,24 +37,26 @@ def verdict(exc: BaseException) -> Literal["ok", "error", "cancelled"]:
 
 def error_of(exc: BaseException) -> SpanError:
     """An exception as an error, with its stack and the chain of its causes. Never raises."""
-    data: dict[str, Any] = {"type": _name(exc), "stack": _stack(exc)}
+    data: dict[str, Any] = {"type": type_name(exc), "stack": _stack(exc)}
     causes: list[dict[str, Any]] = []
     seen = {id(exc)}
     cause = _cause(exc)
     while cause is not None and id(cause) not in seen and len(causes) < _CAUSES:
         seen.add(id(cause))
-        causes.append({"type": _name(cause), "message": describe(cause)})
+        causes.append({"type": type_name(cause), "message": describe(cause)})
         cause = _cause(cause)
     if causes:
         data["causes"] = causes
     if isinstance(exc, BaseExceptionGroup):
         data["exceptions"] = [
-            {"type": _name(inner), "message": describe(inner)} for inner in exc.exceptions[:_CAUSES]
+            {"type": type_name(inner), "message": describe(inner)}
+            for inner in exc.exceptions[:_CAUSES]
         ]
-    return {"message": describe(exc) or _name(exc), "data": data}
+    return {"message": describe(exc) or type_name(exc), "data": data}
 
 
-def _name(exc: BaseException) -> str:
+def type_name(exc: BaseException) -> str:
+    """The qualified name of an exception's class; of a built-in one just its name."""
     kind = type(exc)
     module = kind.__module__
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
@@ -70,4 +72,4 @@ def _stack(exc: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(exc))
     except Exception:  # noqa: BLE001 (an exception whose str or notes raise)
-        return f"<stack of {_name(exc)} cannot be printed>"
+        return f"<stack of {type_name(exc)} cannot be printed>"

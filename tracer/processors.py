@@ -143,7 +143,7 @@ class BatchTraceProcessor(TracingProcessor):
             losses.warn(
                 f"{self._name}:exit",
                 f"{self._name} had not delivered {left} items when its {timeout} s at exit were "
-                f"over. They are lost to it, not to the local store. Call flush_traces() earlier.",
+                f"over. They are lost to this exporter only. Call flush_traces() earlier.",
             )
 
     def _ask_to_stop(self) -> _Worker | None:
@@ -281,7 +281,7 @@ class BatchTraceProcessor(TracingProcessor):
         losses.warn(
             f"{self._name}:{type(error).__name__}",
             f"{self._name} failed with {type(error).__name__}; {items} items did not reach its "
-            f"destination. They are counted; the local store has them. Look at its destination.",
+            f"destination. They are counted, and lost to it alone. Look at its destination.",
         )
 
     def _close(self) -> None:

@@ -48,7 +48,7 @@ class Meta(BaseModel):
 class Cause(BaseModel):
     """The span where a trace's trouble began."""
 
-    span_id: str
+    span_id: str | None
     name: str
     type: str
     message: str

@@ -45,7 +45,7 @@ def trace_json(row: TraceRow) -> dict[str, Any]:
     }
 
 
-def _cause_json(cause: FirstCause | None) -> dict[str, str] | None:
+def _cause_json(cause: FirstCause | None) -> dict[str, str | None] | None:
     if cause is None:
         return None
     return {

@@ -267,7 +267,7 @@ def _translated(error: duckdb.Error, query: str, timeout: float) -> StoreError:
         text = f"{text}\n{_caret(query, position)}"
     return QueryError(
         f"{kind} error: {text}\nThe query has to be valid DuckDB SQL over the store's views. "
-        f"Look up names with: SHOW TABLES, or DESCRIBE traces",
+        f"Look up names with: FROM README, or DESCRIBE traces",
         position=position,
     )
 

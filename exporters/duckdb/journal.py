@@ -195,10 +195,11 @@ class Journal:
         fresh: set[str] = set()
         chunks: list[bytes] = []
         for line in lines:
-            for name, value in line.items.items():
-                if name not in segment.known and name not in fresh:
-                    fresh.add(name)
-                    chunks.append(encode_item(name, value, next(self._seq)))
+            if not segment.known.issuperset(line.items):
+                for name, value in line.items.items():
+                    if name not in segment.known and name not in fresh:
+                        fresh.add(name)
+                        chunks.append(encode_item(name, value, next(self._seq)))
             line.fields["owner"] = segment.name.owner
             data, lost = encode_line(line)
             chunks.append(data)

@@ -23,6 +23,7 @@ _SLACK = 4096  # what a line has beside its content
 _HEAD = 17  # len('{"crc":"00000000"')
 _START = re.compile(rb'\{"crc":"([0-9a-f]{8})",')
 _NAMES_BYTES = 8 * 1024 * 1024
+_MESSAGE = 4096  # characters of an error's message that stay in place
 OVERSIZE = "larger than a line may be"
 
 
@@ -92,20 +93,39 @@ class _Content:
         if value is None:
             return None
         if type(value) is tuple:
-            item = self.item
-            return {"refs": [item(element) for element in value]}
+            known = _names.get
+            names = [name for element in value if (name := known(element)) is not None]
+            if len(names) < len(value):
+                return {"refs": [self.item(element) for element in value]}
+            self.items.update(zip(names, value, strict=True))  # all of it was seen lately
+            return {"refs": names}
         assert isinstance(value, bytes)
         if shared or len(value) > INLINE_LIMIT:
             return {"ref": self.item(value)}
         return {"value": orjson.Fragment(value)}
 
     def in_place(self, value: bytes | None) -> Any:
-        """JSON in the form of the columns metadata, error and data."""
+        """JSON in the form of the columns metadata and data."""
         if value is None:
             return None
         if len(value) > INLINE_LIMIT:
             return {"$ref": self.item(value)}
         return orjson.Fragment(value)
+
+    def error(self, value: bytes | None) -> Any:
+        """JSON in the form of the column error, of which SQL asks for message and type."""
+        if value is None or len(value) <= INLINE_LIMIT:
+            return self.in_place(value)
+        said = orjson.loads(value)
+        if not isinstance(said, dict):
+            return self.in_place(value)
+        message, data = said.get("message"), said.get("data")
+        kind = data.get("type") if isinstance(data, dict) else None
+        return {
+            "$ref": self.item(value),
+            "message": message[:_MESSAGE] if isinstance(message, str) else message,
+            "data": {"type": kind} if isinstance(kind, str) else None,
+        }
 
 
 def trace_line(record: TraceRecord) -> Line:
@@ -123,7 +143,7 @@ def trace_line(record: TraceRecord) -> Line:
         "start_ns": record.start_ns,
         "end_ns": record.end_ns,
         "status": record.status,
-        "error": content.in_place(record.error),
+        "error": content.error(record.error),
         "input": content.wrapped(record.input),
         "output": content.wrapped(record.output),
     }
@@ -149,7 +169,7 @@ def span_line(record: SpanRecord) -> Line:
         "start_ns": record.start_ns,
         "end_ns": record.end_ns,
         "status": record.status,
-        "error": content.in_place(record.error),
+        "error": content.error(record.error),
         "model": record.model,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ class Recorder(TracingProcessor):
         try:
             record = trace_record(trace)
             if not isinstance(trace, LiveTrace):
-                record = replace(record, start_ns=time.time_ns())
+                record = record._replace(start_ns=time.time_ns())
                 _remember(self._foreign, record, _FOREIGN_LIMIT)
             self._append(trace_line(record))
         except Exception:  # noqa: BLE001 (recording never hurts)
@@ -100,7 +99,7 @@ class Recorder(TracingProcessor):
         before = self._foreign.pop(record.trace_id, None)
         start = now if before is None else before.start_ns
         status: Status = "ok" if record.error is None else "error"
-        record = replace(record, start_ns=start, end_ns=max(now, start), status=status)
+        record = record._replace(start_ns=start, end_ns=max(now, start), status=status)
         _remember(self._foreign_ended, record, _ENDED_LIMIT)
         return record
 

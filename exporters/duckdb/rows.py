@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporters.duckdb.reader import Reader
 from exporters.search import (
@@ -21,6 +22,7 @@ from exporters.status import SpanFacts, TraceFacts, judge
 from exporters.store import SpanDetail, SpanRow, TraceRow
 from tracer.encoding import decode
 
+_HASH = re.compile(r"[0-9a-f]{32}")
 _ROLLUP = """
 select trace_id, coalesce(name, trace_id), group_id, metadata, start_ns, end_ns, trace_status,
     trace_error, coalesce(not trace_gone, spans_alive, false), span_count, models, trouble
@@ -34,6 +36,19 @@ _TALK = """
 select trace_id, source, input, output
 from _records where k = 'trace' and trace_id in ({marks})
 """
+_FIRST_AND_LAST_CALL = """
+select trace_id, source, input, output, place = 1, back = 1 and end_ns is not null
+from (
+    select *,
+        row_number() over (partition by trace_id order by start_ns, span_id) as place,
+        row_number() over (partition by trace_id order by start_ns desc, span_id desc) as back
+    from _records
+    where k = 'span' and type in ('generation', 'response') and trace_id in ({marks})
+)
+where place = 1 or back = 1
+"""
+# Keys of a value that is kept elsewhere; the others are what SQL asks of a large error.
+_LARGE = {"$ref", "message", "data"}
 _LOST = "select distinct trace_id from losses where trace_id in ({marks})"
 _FACTS = """
 select trace_id, span_id, parent_id, name, type, status, end_ns, error, source,
@@ -60,7 +75,7 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
     calls: defaultdict[str, list[Call]] = defaultdict(list)
     for row in _ask(reader, _CALLS, trace_ids):
         calls[row[0]].append(Call(*row[1:]))
-    talk = {row[0]: row[1:] for row in _ask(reader, _TALK, trace_ids)}
+    talk = _talk(reader, trace_ids)
     lost = {row[0] for row in _ask(reader, _LOST, trace_ids)}
     facts = _facts(reader, [row[0] for row in rolls if row[-1]])
     rows = []
@@ -78,9 +93,8 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
         models,
         _,
     ) in rolls:
-        source, said, answered = talk.get(trace_id, ("", None, None))
-        content = _Content(reader, source)
-        failure = failure_of(content.in_place(error))
+        said = talk[trace_id]
+        failure = failure_of(said.content.in_place(error))
         verdict = judge(
             TraceFacts(ended=end is not None, alive=alive, status=status, **failure),
             facts.get(trace_id, ()),
@@ -98,9 +112,9 @@ def trace_rows(reader: Reader, trace_ids: Sequence[str]) -> list[TraceRow]:
                 error_count=verdict.error_count,
                 handled_errors=verdict.handled_errors,
                 group_id=group_id,
-                metadata=as_object(content.in_place(metadata)),
-                input=preview(content.whole(said)),
-                output=preview(content.whole(answered)),
+                metadata=as_object(said.content.in_place(metadata)),
+                input=said.asked,
+                output=said.answered or (said.last if verdict.status == "ok" else None),
                 first_cause=verdict.first_cause,
                 input_tokens=sums.input_tokens,
                 output_tokens=sums.output_tokens,
@@ -147,6 +161,33 @@ def detail_of(reader: Reader, trace_id: str, span_id: str) -> SpanDetail | None:
         data=rest,
         attributes=dict(attributes or {}),
     )
+
+
+class _Talk(NamedTuple):
+    """What a trace was asked and answered, as previews; `last` is what its last call answered."""
+
+    content: _Content
+    asked: str | None = None
+    answered: str | None = None
+    last: str | None = None
+
+
+def _talk(reader: Reader, trace_ids: Sequence[str]) -> dict[str, _Talk]:
+    talk = {trace_id: _Talk(_Content(reader, "")) for trace_id in trace_ids}
+    for trace_id, source, asked, answered in _ask(reader, _TALK, trace_ids):
+        own = _Content(reader, source)
+        talk[trace_id] = _Talk(own, preview(own.whole(asked)), preview(own.whole(answered)))
+    silent = [trace_id for trace_id, said in talk.items() if None in (said.asked, said.answered)]
+    for trace_id, source, asked, answered, first, last in _ask(
+        reader, _FIRST_AND_LAST_CALL, silent
+    ):
+        call, said = _Content(reader, source), talk[trace_id]
+        if first and said.asked is None:
+            said = said._replace(asked=preview(call.whole(asked)))
+        if last:
+            said = said._replace(last=preview(call.whole(answered)))
+        talk[trace_id] = said
+    return talk
 
 
 def _ask(reader: Reader, sql: str, trace_ids: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -228,10 +269,13 @@ class _Content:
         if field is None:
             return None
         said = decode(field)
-        if isinstance(said, dict) and set(said) == {"$ref"}:
-            self._fetch([said["$ref"]])
-            return self._items[said["$ref"]]
-        return said
+        if not isinstance(said, dict) or not ({"$ref"} <= set(said) <= _LARGE):
+            return said
+        name = said["$ref"]
+        if not isinstance(name, str) or not _HASH.fullmatch(name):
+            return said  # the program's own, such as a reference in a JSON schema
+        self._fetch([name])
+        return self._items[name]
 
     def _fetch(self, names: Iterable[str]) -> None:
         missing = sorted(set(names) - self._items.keys())

@@ -17,7 +17,8 @@ any value over 64 KiB are `item` lines, written once a segment, and the span nam
 `{"input":{"refs":["hash", …]}}` for a list, `{"input":{"ref":"hash"}}` for one value, and
 `{"input":{"value":…}}` for a value kept in place. The hash is BLAKE2b of the value's JSON bytes
 (16 bytes, hex). `metadata`, `error` and `data` stand in place as they are, or over 64 KiB as
-`{"$ref":"hash"}`. A value that does not fit into a line of 16 MiB is replaced by
+`{"$ref":"hash"}`; such an error keeps the beginning of its message, and its type, beside the
+`$ref`. A value that does not fit into a line of 16 MiB is replaced by
 `{"flightlog.lost":"reason","bytes":n}` and counted by a `loss` line. A segment holds every item
 that its lines refer to, so a segment or part can be deleted, moved or lost without taking content
 from another one.

@@ -15,9 +15,6 @@ from runtime.items import TResponseInputItem
 from runtime.model_settings import ModelSettings
 from runtime.tool import FunctionTool, Tool
 
-_NOT_RECORDED = ("extra_headers", "extra_query", "stream", "stream_options")
-"""Headers and queries may carry keys; how the answer travels is not what was asked."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRequest:
@@ -59,11 +56,6 @@ def function_definitions(request: ModelRequest) -> list[FunctionDefinition]:
     """
     tools = [_of_tool(tool) for tool in request.tools]
     return tools + [_of_handoff(way) for way in request.handoffs]
-
-
-def settings_sent(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call without what must not, or need not, be recorded."""
-    return {name: value for name, value in arguments.items() if name not in _NOT_RECORDED}
 
 
 def without_none(arguments: Mapping[str, Any]) -> dict[str, Any]:

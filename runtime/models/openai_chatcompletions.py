@@ -19,7 +19,7 @@ from runtime.models import token_usage
 from runtime.models.chatcmpl_converter import completion_arguments
 from runtime.models.completion_reading import CompletionReading
 from runtime.models.interface import Model, ModelTracing
-from runtime.models.model_request import ModelRequest, settings_sent
+from runtime.models.model_request import ModelRequest
 from runtime.tool import Tool
 
 
@@ -133,7 +133,7 @@ def _stream_options(settings: ModelSettings, arguments: Mapping[str, Any]) -> di
 
 def _recorded(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the request in the words of the record: instructions and input are told apart."""
-    recorded = settings_sent(arguments)
+    recorded = dict(arguments)
     messages = recorded.pop("messages")
     if messages and messages[0]["role"] == "system":
         return {**recorded, "instructions": messages[0]["content"], "input": messages[1:]}

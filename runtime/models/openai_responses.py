@@ -26,7 +26,7 @@ from runtime.items import ModelResponse, TResponseInputItem
 from runtime.model_settings import ModelSettings
 from runtime.models import token_usage
 from runtime.models.interface import Model, ModelTracing
-from runtime.models.model_request import ModelRequest, settings_sent
+from runtime.models.model_request import ModelRequest
 from runtime.models.responses_arguments import responses_arguments
 from runtime.tool import Tool
 
@@ -119,7 +119,7 @@ class OpenAIResponsesModel(Model):
     async def _create(self, request: ModelRequest, tracing: ModelTracing, *, stream: bool) -> Any:
         arguments = responses_arguments(str(self.model), request)
         if tracing.include_data():
-            instrument.record_request(settings_sent(arguments))
+            instrument.record_request(arguments)
         try:
             return await self._client.responses.create(**arguments, stream=stream)
         except json.JSONDecodeError:

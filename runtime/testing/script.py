@@ -6,12 +6,16 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Generic, TypeAlias, TypeVar
 
+from runtime.exceptions import UserError
 from runtime.testing.replies import Reply, text
 
 _Request = TypeVar("_Request")
 
-ScriptSource: TypeAlias = Iterable[Reply | str] | Callable[[_Request], Reply | str]
-"""Replies in order, or a function of the request; a plain string stands for `text(string)`."""
+ScriptSource: TypeAlias = Reply | str | Iterable[Reply | str] | Callable[[_Request], Reply | str]
+"""Replies in order, a single one, or a function of the request.
+
+A plain string stands for `text(string)`.
+"""
 
 
 class ScriptExhaustedError(AssertionError):
@@ -23,7 +27,7 @@ class Script(Generic[_Request]):
 
     def __init__(self, source: ScriptSource[_Request]) -> None:
         self._choose = source if callable(source) else None
-        self._replies = [] if callable(source) else list(source)
+        self._replies = [] if callable(source) else _replies(source)
         self._asked = 0
         self._lock = threading.Lock()
 
@@ -52,3 +56,22 @@ class Script(Generic[_Request]):
                 " add replies, or pass a function of the request."
             )
         return self._replies[position]
+
+
+def _replies(source: object) -> list[Reply | str]:
+    if isinstance(source, Reply | str):
+        return [source]
+    if not isinstance(source, Iterable):
+        raise _no_reply("It is", source)
+    replies = list(source)
+    for place, reply in enumerate(replies):
+        if not isinstance(reply, Reply | str):
+            raise _no_reply(f"Its reply {place} is", reply)
+    return replies
+
+
+def _no_reply(where: str, value: object) -> UserError:
+    return UserError(
+        f"The script cannot be followed. {where} a {type(value).__name__!r}, and a script is made"
+        " of replies; pass text(...), tool_call(...) and the like, or a function of the request."
+    )

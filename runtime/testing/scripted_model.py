@@ -71,7 +71,7 @@ class ScriptedModel(Model):
     server can give, such as `error(429)`, need `openai_stub`.
 
     Args:
-        script: Replies in order, or a function of the `ModelCall` that chooses one.
+        script: Replies in order, a single one, or a function of the `ModelCall` that chooses.
         model: The name this model goes by in traces.
     """
 

@@ -195,7 +195,7 @@ def openai_stub(script: ScriptSource[StubRequest]) -> OpenAIStub:
             client = stub.client()
 
     Args:
-        script: Replies in order, or a function `reply(request)` that chooses one.
+        script: Replies in order, a single one, or a function `reply(request)` that chooses.
     """
     return OpenAIStub(script)
 

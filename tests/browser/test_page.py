@@ -261,6 +261,20 @@ def test_filter(open_page, viewer, record) -> None:
     expect(rows).to_contain_text("Blocked question")
 
 
+def test_filter_words(open_page, viewer, watch) -> None:
+    """The box takes status: and the like; a wrong one is told in place of the rows."""
+    watch.allow("the server responded with a status of 400")
+    page = open_page(viewer.url)
+    rows = page.get_by_test_id("trace-row")
+    expect(rows).not_to_have_count(0)
+    page.get_by_test_id("filter").fill("status:eror")
+    expect(page.get_by_test_id("failure")).to_contain_text("The status 'eror' is none")
+    expect(rows).to_have_count(0)
+    page.get_by_test_id("filter").fill('status:blocked name:"Blocked question"')
+    expect(rows).to_have_count(1)
+    expect(page.get_by_test_id("failure")).to_have_count(0)
+
+
 def test_empty(open_page, view, tmp_path) -> None:
     """An empty store says which it is, and how it is filled."""
     page = open_page(view(tmp_path).url)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Annotated, Any, Literal, NewType
 
 import pytest
 from openai.types.shared import Reasoning
+from typing_extensions import TypedDict
 
-from runtime import Agent, ModelSettings, RunContextWrapper, UserError, function_tool
+from runtime import (
+    Agent,
+    AgentHooks,
+    AgentOutputSchema,
+    ModelSettings,
+    RunContextWrapper,
+    RunHooks,
+    UserError,
+    function_tool,
+    input_guardrail,
+)
 
 CONTEXT = RunContextWrapper("mine")
 
@@ -79,20 +91,58 @@ def test_prompt():
         asyncio.run(Agent("A", prompt=lambda data: "p").get_prompt(CONTEXT))
 
 
+def plain(context, agent, value):
+    """A function that could be a guardrail."""
+
+
 @pytest.mark.parametrize(
-    ("wrong", "hint"),
+    ("wrong", "what", "hint"),
     [
-        ({"name": 1}, "name=1"),
-        ({"instructions": 1}, "function"),
-        ({"tools": look}, r"tools=\[...\]"),
-        ({"tools": [1]}, "function_tool"),
-        ({"handoffs": "B"}, "list"),
+        ({"name": 1}, "1 (int) as name", "Agent(name='...')"),
+        ({"instructions": 1}, "1 (int) as instructions", "text or a function"),
+        ({"tools": look}, "a 'FunctionTool' as tools", "tools=[...]"),
+        ({"tools": [1]}, "1 (int)", "decorated with @function_tool"),
+        ({"tools": [len]}, "<built-in function len>", "pass functions decorated with"),
+        ({"tools": [Agent("B")]}, "a 'Agent' as an entry of tools", "agent.as_tool(...)"),
+        ({"handoffs": "B"}, "'B' (str)", "handoffs=[...]"),
+        ({"handoffs": ["y"]}, "'y' (str) as an entry of handoffs", "not its name"),
+        ({"handoffs": [Agent]}, "the class 'Agent'", "the Agent itself"),
+        ({"input_guardrails": [plain]}, "<function plain", "with @input_guardrail"),
+        ({"output_guardrails": [plain]}, "<function plain", "with @output_guardrail"),
+        (
+            {"output_guardrails": [input_guardrail(plain)]},
+            "a 'InputGuardrail' as an entry of output_guardrails",
+            "with @output_guardrail",
+        ),
+        ({"output_type": "Out"}, "'Out' (str) as output_type", "the type itself"),
+        ({"output_type": {"type": "object"}}, "a 'dict' as output_type", "the type itself"),
+        ({"model": 4}, "4 (int) as model", "the name of a model"),
+        ({"model_settings": {"x": "k"}}, "a 'dict' as model_settings", "ModelSettings(...)"),
+        ({"model_settings": None}, "None as model_settings", "ModelSettings(...)"),
+        ({"hooks": RunHooks()}, "a 'RunHooksBase' as hooks", "Runner.run(..., hooks=...)"),
+        ({"hooks": AgentHooks}, "as hooks", "an instance"),
     ],
 )
-def test_wrong_fields(wrong, hint):
-    """What could only fail in the middle of a run is refused at once."""
-    with pytest.raises(TypeError, match=hint):
+def test_wrong_fields(wrong, what, hint):
+    """What could only fail in the middle of a run is refused at once, with what to do."""
+    with pytest.raises(UserError) as caught:
         Agent(**{"name": "A", **wrong})
+
+    assert what in caught.value.message
+    assert hint in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "output_type",
+    [
+        *(str, int, list[int], int | None, Literal["a"], Annotated[int, "n"]),
+        *(Any, NewType("Id", int), TypedDict("Row", {"a": int}), AgentOutputSchema(int), None),
+    ],
+    ids=repr,
+)
+def test_output_types(output_type):
+    """Whatever Pydantic can describe is an output type, also what is no class."""
+    assert Agent("A", output_type=output_type).output_type is output_type
 
 
 def test_generic():

@@ -45,6 +45,17 @@ def test_callback():
 
 
 @pytest.mark.parametrize(
+    ("target", "what"), [("y", "'y' (str)"), (Agent, "the class 'Agent'"), (None, "got None")]
+)
+def test_wrong_target(target, what):
+    """Only an agent can take over."""
+    with pytest.raises(UserError, match="the agent itself") as caught:
+        handoff(target)
+
+    assert what in caught.value.message
+
+
+@pytest.mark.parametrize(
     ("options", "hint"),
     [
         ({"input_type": int}, "pass on_handoff="),

@@ -52,7 +52,9 @@ def test_model_call_is_whole(run, capture):
         tools=[echo],
         handoffs=[Agent("B")],
         model=model,
-        model_settings=ModelSettings(temperature=0.5, extra_headers={"Authorization": "k"}),
+        model_settings=ModelSettings(
+            temperature=0.5, extra_headers={"Authorization": "k"}, extra_query={"key": "hidden"}
+        ),
     )
 
     result = run(agent, "hi there")
@@ -68,6 +70,36 @@ def test_model_call_is_whole(run, capture):
     assert '"temperature":0.5' in whole
     assert result.last_response_id in whole
     assert "Authorization" not in whole
+    assert "hidden" not in whole
+
+
+def test_exit_is_veiled(run, capture):
+    """Without content also what is no Exception is recorded by its type only."""
+
+    async def leave(ctx, agent):
+        raise SystemExit("secret reason")
+
+    with pytest.raises(SystemExit):
+        run(
+            Agent("A", instructions=leave, model=ScriptedModel([])),
+            "hi",
+            run_config=RunConfig(trace_include_sensitive_data=False),
+        )
+
+    assert "secret" not in everything(capture)
+    assert b'"message":"SystemExit"' in (capture.traces[0].error or b"")
+
+
+def test_odd_response(capture, recwarn):
+    """A response with parts that its class does not know is recorded without a word."""
+    odd = Response.construct(id="r", model="m", output=[{"type": "message", "content": 5}])
+    with trace("t"), instrument.model_call(instrument.Recording(), ScriptedModel([]), {}):
+        instrument.record_response(odd)
+
+    assert json.loads(b"[" + b",".join(capture.of_type("generation")[0].output) + b"]") == [
+        {"type": "message", "content": 5}
+    ]
+    assert not recwarn.list
 
 
 def test_silent_span(run, capture):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openai.types.responses import ResponseUsage
 from pydantic import BaseModel
 
-from tracer.encoding import as_text, decode, describe, encode, plain
+from tracer.encoding import as_text, decode, describe, encode, encode_each, plain
 
 
 class Model(BaseModel):
@@ -195,6 +195,15 @@ any_values = st.recursive(
     ),
     max_leaves=20,
 )
+
+
+def test_each():
+    """Values one by one are what each is alone, also beside one that is no plain JSON."""
+    for odd in (1, Hostile(), "\ud800", 2**70, Colour.RED):
+        values = [{"a": 1}, odd, Model(name="n")]
+
+        assert encode_each(values) == tuple(encode(value) for value in values)
+    assert encode_each([]) == ()
 
 
 @given(json_values)

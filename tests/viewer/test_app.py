@@ -38,6 +38,20 @@ def test_search(client):
     assert len(client.get("/api/v1/traces?q=&group=&cursor=").json()["traces"]) == 1
 
 
+def test_search_words(client):
+    """The filter box takes the words that the command line takes; parameters win over them."""
+
+    def found(**params):
+        return len(client.get("/api/v1/traces", params=params).json()["traces"])
+
+    name = client.get("/api/v1/traces/trace_1").json()["name"]
+    status = client.get("/api/v1/traces/trace_1").json()["status"]
+    assert found(q=f'status:{status} name:"{name}"') == 1
+    assert found(q="status:cancelled") == found(q="group:other") == found(q="name:other") == 0
+    assert found(q="status:cancelled", status=status) == 1
+    assert found(q="name:other", name=name) == 1
+
+
 @pytest.mark.parametrize("trace_id", ["trace_1", "last"])
 def test_trace(client, trace_id):
     """A trace, its skeleton and its spans are found by id, or as the last one."""
@@ -90,6 +104,7 @@ def test_large_payload(own_store, static, serve):
         ("/api/v1/traces?limit=0", 400, "bad_request"),
         ("/api/v1/traces?since_us=99999999999999999999", 400, "bad_request"),
         ("/api/v1/traces?status=eror", 400, "bad_request"),
+        ("/api/v1/traces?q=status:eror", 400, "bad_request"),
         ("/api/v1/traces?cursor=rubbish", 400, "bad_request"),
         ("/api/v1/sql", 405, "method_not_allowed"),
     ],

@@ -118,7 +118,10 @@ def _run(words: Sequence[str]) -> int:
         place = places.add_parser(each, help=command.summary)
         if each == name:
             _describe(place, command)
-    args = parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:  # told by the parser whose help has what there is instead
+        said = places.choices[name] if name in COMMANDS else parser
+        said.error(f"unrecognized arguments: {' '.join(unknown)}")
     if args.command is None:
         parser.print_help(sys.stderr)
         return MISUSED

@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from typing import cast
 
-from exporters.store import TRACE_STATUSES, TraceQuery, TraceRow, TraceStatus
+from exporters.store import TraceQuery, TraceRow
 from viewer.cli.columns import Column, lines
 from viewer.cli.opening import opened
 from viewer.cli.terminal import Terminal, json_visible, one_line, say, terminal
 from viewer.cli.usage import UsageError, whole_number
 from viewer.cli.wording import MARKS, ago, count, duration, tokens
 from viewer.encoding import to_json
+from viewer.filter import FilterError, parse_words
 from viewer.wire import trace_json
 
-EXAMPLE = "flightlog list status:error,blocked refund"
+EXAMPLE = "flightlog list status:error,blocked support"
 _SHORT_ID = 8
 _COLUMNS = (
     Column("STATUS"),
@@ -36,10 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
         "filter",
         nargs="*",
         metavar="FILTER",
-        help="status:error,blocked · group:ID · name:NAME · any other words: text to look for",
+        help="status:error,blocked · group:ID · name:NAME, exactly as it is, such as "
+        'name:"Customer support" · any other words: text to look for, in either case',
     )
     parser.add_argument(
-        "--limit", type=whole_number(1), default=50, metavar="N", help="most traces (default: 50)"
+        "-n",
+        "--limit",
+        type=whole_number(1),
+        default=50,
+        metavar="N",
+        help="most traces (default: 50)",
     )
     parser.add_argument("--json", action="store_true", help="an array with everything known")
 
@@ -70,34 +76,17 @@ def parse(words: Sequence[str], *, limit: int) -> TraceQuery:
     Raises:
         UsageError: If a status is none.
     """
-    statuses: list[TraceStatus] = []
-    exact: dict[str, str] = {}
-    text: list[str] = []
-    for word in words:
-        key, colon, value = word.partition(":")
-        if colon and key == "status":
-            statuses += _statuses(value)
-        elif colon and value and key in ("group", "name"):
-            exact[key] = value
-        else:
-            text.append(word)
+    try:
+        found = parse_words(words)
+    except FilterError as error:
+        raise UsageError(str(error)) from error
     return TraceQuery(
-        status=tuple(dict.fromkeys(statuses)),
-        group_id=exact.get("group"),
-        name=exact.get("name"),
-        text=" ".join(text) or None,
+        status=found.status,
+        group_id=found.group_id,
+        name=found.name,
+        text=found.text,
         limit=limit,
     )
-
-
-def _statuses(value: str) -> list[TraceStatus]:
-    for name in value.split(","):
-        if name not in TRACE_STATUSES:
-            raise UsageError(
-                f"The status {name!r} is none. A trace is one of: {', '.join(TRACE_STATUSES)}. "
-                f"Write for example: flightlog list status:error,blocked"
-            )
-    return [cast(TraceStatus, name) for name in value.split(",")]
 
 
 def table(traces: Sequence[TraceRow], target: Terminal, *, now_ns: int) -> list[str]:

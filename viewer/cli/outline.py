@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exporters.store import FirstCause, SpanRow, TraceRow
+from viewer.cli.faults import Fault, faults
 from viewer.cli.terminal import Terminal, cut, one_line, pad, width_of
 from viewer.cli.wording import MARKS, duration, moment, plural, tokens
 from viewer.tree import ROOT, Node
@@ -17,7 +18,7 @@ _DURATION = 12
 
 def tree(row: TraceRow, nodes: Sequence[Node], target: Terminal) -> list[str]:
     """The trace's facts, then a line a span: name, duration, tokens, what went wrong."""
-    return [*(target.cut(line) for line in facts(row)), "", *branches(nodes, target)]
+    return [*(target.cut(line) for line in facts(row)), "", *branches(row, nodes, target)]
 
 
 def facts(row: TraceRow) -> list[str]:
@@ -51,25 +52,31 @@ def cause(first: FirstCause) -> str:
     return one_line(f"{first.name} ({first.type}): {_first_line(first.message)}")
 
 
-def branches(nodes: Sequence[Node], target: Terminal) -> list[str]:
+def branches(row: TraceRow, nodes: Sequence[Node], target: Terminal) -> list[str]:
     """A line a span, in the order and at the depth that the tree has it."""
     labels = [guide + label(node.span) for guide, node in zip(guides(nodes), nodes, strict=True)]
     widest = max([_LEAST_NAME, *(width_of(text) for text in labels)])
     most = _WIDEST_NAME if target.width is None else max(_LEAST_NAME, target.width // 2)
     width = min(widest, most)
     return [
-        target.paint(target.cut(_line(text, node.span, width)), MARKS[node.span.status].colour)
-        for text, node in zip(labels, nodes, strict=True)
+        target.paint(
+            target.cut(_line(text, node.span, width, fault)), fault.mark.colour if fault else None
+        )
+        for text, node, fault in zip(labels, nodes, faults(row, nodes), strict=True)
     ]
 
 
-def _line(text: str, span: SpanRow, width: int) -> str:
-    mark = "" if span.status == "ok" else f"{MARKS[span.status].glyph} {span.status}"
-    wrong = one_line(_first_line(span.error)) if span.error else ""
+def _line(text: str, span: SpanRow, width: int, fault: Fault | None) -> str:
     used = tokens(span.input_tokens, span.output_tokens)
-    rest = "  ".join(filter(None, (used, f"{mark}: {wrong}" if wrong else mark)))
+    rest = "  ".join(filter(None, (used, _remark(fault) if fault else "")))
     took = pad(duration(duration_ms(span)), _DURATION, right=True)
     return f"{pad(cut(text, width), width)}{took}  {rest}".rstrip()
+
+
+def _remark(fault: Fault) -> str:
+    message = _first_line(fault.message)
+    mark = f"{fault.mark.glyph} {fault.word}"
+    return one_line(f"{mark}: {message}" if message else mark)
 
 
 def label(span: SpanRow) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exporters.store import SpanDetail, TraceRow, TraceStore
+from viewer.cli.faults import faults
 from viewer.cli.outline import branches, cause
 from viewer.cli.terminal import Terminal, one_line, visible
 from viewer.cli.wording import MARKS, count, duration, moment
@@ -19,17 +20,21 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#])")
 
 
 def markdown(store: TraceStore, row: TraceRow, nodes: Sequence[Node]) -> Iterator[str]:
-    """Facts, tree, what was asked and answered, and every error with its stack."""
+    """Facts, tree, what was asked and answered, and every error with its stack where it began."""
     yield f"# {_escaped(row.name)}: {MARKS[row.status].glyph} {row.status}"
     yield ""
     yield from (f"- {name}: {value}" for name, value in _facts(row))
     yield ""
-    yield from _block("\n".join(branches(nodes, _PLAIN)))
+    yield from _block("\n".join(branches(row, nodes, _PLAIN)))
     for title, text in (("Input", row.input), ("Output", row.output)):
         if text:
             yield f"\n## {title}\n"
             yield from _block(text)
-    errored = [node.span.span_id for node in nodes if node.span.status == "error"]
+    errored = [
+        node.span.span_id
+        for node, fault in zip(nodes, faults(row, nodes), strict=True)
+        if node.span.status == "error" and not (fault and fault.repeats)
+    ]
     for span_id in errored[:_MOST_ERRORS]:
         yield from _error(store.span(row.trace_id, span_id))
     if len(errored) > _MOST_ERRORS:

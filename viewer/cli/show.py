@@ -62,6 +62,11 @@ def find(store: TraceStore, name: str) -> TraceRow:
     except NotFoundError:
         near = list(_nearly(store, name)) if name else []
     match near:
+        case [] if not store.search(TraceQuery(limit=1)).traces:
+            raise NotFoundError(
+                f"No trace is in {store.info().path} yet, so there is none to show. Record one: "
+                f"flightlog demo"
+            )
         case []:
             raise NotFoundError(
                 f"No trace is called {name!r}. It takes an id, its beginning or end, or last. "

@@ -18,6 +18,7 @@ from viewer.encoding import cell, to_json
 
 EXAMPLE = 'flightlog sql "SELECT name, status, span_count FROM traces ORDER BY started_at"'
 _FORMATS = ("table", "json", "ndjson", "csv")
+_PLAN = ("explain_key", "explain_value")  # the columns of EXPLAIN: a plan is a drawing of lines
 
 
 def add_arguments(parser: argparse.ArgumentParser, /) -> None:
@@ -25,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
     parser.add_argument("query", metavar="QUERY", help="one reading statement, or - for stdin")
     parser.add_argument("--format", choices=_FORMATS, default="table", help="(default: table)")
     parser.add_argument(
-        "--limit", type=whole_number(1), default=1000, metavar="N", help="most rows (default: 1000)"
+        "-n",
+        "--limit",
+        type=whole_number(1),
+        default=1000,
+        metavar="N",
+        help="most rows (default: 1000)",
     )
     parser.add_argument(
         "--timeout",
@@ -51,6 +57,9 @@ def show(result: SqlResult, form: str) -> None:
     """Print a result in one of the formats."""
     names = _distinct([column.name for column in result.columns])
     match form:
+        case "table" if tuple(names) == _PLAN:
+            for _, plan in result.rows:
+                print(visible(str(plan).rstrip("\n")))
         case "table":
             _write_table(result)
         case "csv":

@@ -5,20 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import replace
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import Response
 
-from exporters.store import (
-    TRACE_STATUSES,
-    StoreError,
-    TracePage,
-    TraceQuery,
-    TraceStatus,
-    TraceStore,
-)
+from exporters.store import StoreError, TracePage, TraceQuery, TraceStore
 from viewer.encoding import to_json
+from viewer.filter import Filter, FilterError, parse_text, statuses
 from viewer.json_response import JsonResponse
 from viewer.problems import BadRequestError
 from viewer.routes.given import GivenStore, may_fail
@@ -42,7 +36,12 @@ def search(  # noqa: PLR0913 (one parameter a filter)
         str | None, Query(max_length=_LONGEST, description="Statuses, separated by commas.")
     ] = None,
     q: Annotated[
-        str | None, Query(max_length=_LONGEST, description="In name, id, previews or cause.")
+        str | None,
+        Query(
+            max_length=_LONGEST,
+            description="Text in name, id, previews or cause; `status:error,blocked`, `group:ID` "
+            'and `name:"NAME"` in it narrow as the parameters do, which win.',
+        ),
     ] = None,
     group: Text = None,
     name: Text = None,
@@ -52,11 +51,12 @@ def search(  # noqa: PLR0913 (one parameter a filter)
     cursor: Text = None,
 ) -> Response:
     """Traces that match, newest first."""
+    found = _filter(q or "", status or "")
     query = TraceQuery(
-        status=_statuses(status),
-        group_id=group or None,
-        name=name or None,
-        text=q or None,
+        status=found.status,
+        group_id=group or found.group_id,
+        name=name or found.name,
+        text=found.text,
         since_ns=None if since_us is None else since_us * 1000,
         until_ns=None if until_us is None else until_us * 1000,
         limit=limit,
@@ -125,12 +125,11 @@ def _matches(header: str | None, tag: str) -> bool:
     return tag in given or "*" in given
 
 
-def _statuses(text: str | None) -> tuple[TraceStatus, ...]:
-    names = [name for part in (text or "").split(",") if (name := part.strip())]
-    for name in names:
-        if name not in TRACE_STATUSES:
-            raise BadRequestError(
-                f"The status {name!r} is none. A trace is one of: {', '.join(TRACE_STATUSES)}. "
-                f"Ask for one of these, or several separated by commas."
-            )
-    return tuple(cast(TraceStatus, name) for name in dict.fromkeys(names))
+def _filter(text: str, status: str) -> Filter:
+    """What a filter asks for; statuses that are given beside it win."""
+    try:
+        found = parse_text(text)
+        given = statuses(name for part in status.split(",") if (name := part.strip()))
+    except FilterError as error:
+        raise BadRequestError(str(error)) from error
+    return replace(found, status=given) if given else found

@@ -41,9 +41,9 @@ select
     t.error_count,
     t.handled_errors,
     case when t.failed then t.error_cause.span_id when t.blocked then t.block_cause.span_id end as first_cause_span_id,
-    case when t.failed then t.error_cause.name when t.blocked then t.block_cause.name end as first_cause_name,
-    case when t.failed then t.error_cause.type when t.blocked then t.block_cause.type end as first_cause_type,
-    case when t.failed then t.error_cause.message when t.blocked then t.block_cause.message end as first_cause_message,
+    case when t.failed then coalesce(t.error_cause.name, json_extract_string(t.trace_error, '$.data.type'), 'trace') when t.blocked then t.block_cause.name end as first_cause_name,
+    case when t.failed then coalesce(t.error_cause.type, 'trace') when t.blocked then t.block_cause.type end as first_cause_type,
+    case when t.failed then coalesce(t.error_cause.message, json_extract_string(t.trace_error, '$.message'), '') when t.blocked then t.block_cause.message end as first_cause_message,
     _whole(h.input, w.input) as input,
     _whole(h.output, w.output) as output,
     t.group_id,
@@ -72,7 +72,7 @@ comment on column traces.duration_ms is 'How long it took, in milliseconds; null
 comment on column traces.span_count is 'How many spans it has';
 comment on column traces.error_count is 'Errored spans whose error was not handled';
 comment on column traces.handled_errors is 'Errored spans that the run recovered from: errors within a tool call that gave a result all the same';
-comment on column traces.first_cause_span_id is 'Where its trouble began: among failed spans with no failed span below them, the one that ended first; or the guardrail that tripped';
+comment on column traces.first_cause_span_id is 'Where its trouble began: among failed spans with no failed span below them, the one that ended first; or the guardrail that tripped. Null where no span failed but the trace did';
 comment on column traces.first_cause_name is 'Name of that span';
 comment on column traces.first_cause_type is 'Type of that span';
 comment on column traces.first_cause_message is 'Message of its error';

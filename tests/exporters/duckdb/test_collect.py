@@ -128,7 +128,7 @@ collect(Layout.of(sys.argv[1]), grace_s=0, steps=steps)
 
 @pytest.mark.parametrize("step", ["emptied", "unlinked", "buried", "strays"])
 def test_killed(
-    store: Path, journal: Make, read: Read, python: Callable[..., Any], step: str
+    store: Path, journal: Make, read: Read, python: Callable[..., Any], until: Any, step: str
 ) -> None:
     """A collection that is killed at any step loses nothing and brings nothing back."""
     layout = Layout.of(store)
@@ -136,7 +136,7 @@ def test_killed(
     for number in range(8):
         one.append(line(number))
         one.seal()
-        compact(store)
+        until(lambda: compact(store).parts)
     activate(layout)
 
     process = python(_KILL_AT, store, step)

@@ -227,6 +227,20 @@ def test_parameters(store: DuckDBStore) -> None:
         store.sql("SELECT ?")
 
 
+def test_where_names_are(store: DuckDBStore) -> None:
+    """A wrong name points to a view that lists the views for users, and no other."""
+    with pytest.raises(QueryError, match="FROM README"):
+        store.sql("SELECT nope FROM traces")
+
+    listed = {
+        note.removeprefix("- ").partition(":")[0]
+        for (note,) in store.sql("FROM README").rows
+        if note.startswith("- ")
+    }
+    views = store.sql("SELECT view_name FROM duckdb_views() WHERE NOT internal").rows
+    assert listed == {name for (name,) in views if not name.startswith("_")} - {"README"}
+
+
 def test_position(store: DuckDBStore) -> None:
     """A fault is shown by line, column and a mark under the place, in characters."""
     query = "SELECT 'é',\n  nope\nFROM traces"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -48,7 +47,7 @@ _SPAN = SpanRecord(
 
 
 def _line(**changes: Any) -> tuple[dict[str, Any], dict[str, bytes], int]:
-    line = span_line(replace(_SPAN, **changes))
+    line = span_line(_SPAN._replace(**changes))
     line.fields.update(seq=1, owner="vm-1-ab")
     data, lost = encode_line(line)
     assert data.endswith(b"\n")
@@ -76,6 +75,20 @@ def test_items() -> None:
     assert [items[name] for name in refs] == [b'"a"', b'"b"', b'"a"']
     assert items[row["instructions"]["ref"]] == b'"be kind"'
     assert len(items) == 3
+
+
+def test_items_again() -> None:
+    """Content that was seen lately has the name it had, and is there again, alone or with new."""
+    old = (b'"seen 1"', b'"seen 2"')
+    first, _, _ = _line(input=old)
+
+    same, items, _ = _line(input=old)
+    more, all_items, _ = _line(input=(*old, b'"new"'))
+
+    assert same["input"] == first["input"]
+    assert sorted(items.values()) == sorted(old)
+    assert more["input"]["refs"][:2] == first["input"]["refs"]
+    assert sorted(all_items.values()) == sorted((*old, b'"new"'))
 
 
 def test_large_values() -> None:

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from runtime.exceptions import UserError
 from runtime.handoffs import Handoff
 from runtime.model_settings import ModelSettings
 from runtime.models.interface import ModelTracing
@@ -101,6 +102,24 @@ def test_exhausted(streamed):
 
     with pytest.raises(ScriptExhaustedError, match="asked 2 times, but its script has only 1"):
         asyncio.run(ask(model, streamed))
+
+
+@pytest.mark.parametrize("script", ["hi", text("hi")])
+def test_single_reply(streamed, script):
+    """A reply alone is a script of one, also if it is a string."""
+    model = ScriptedModel(script)
+
+    assert model.replies_left == 1
+    assert asyncio.run(ask(model, streamed)).output[0].content[0].text == "hi"
+
+
+@pytest.mark.parametrize(
+    ("script", "what"), [(None, "It is a 'NoneType'"), (["x", 3], "Its reply 1 is a 'int'")]
+)
+def test_wrong_script(script, what):
+    """What is no script is refused when the model is made."""
+    with pytest.raises(UserError, match=what):
+        ScriptedModel(script)
 
 
 def test_raises(streamed):

@@ -1,6 +1,7 @@
 """`flightlog demo`: real runs on a scripted model, and the README's queries on what it recorded."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tracer.config import child_environ
+from viewer.cli.list import EXAMPLE
 
 Demo = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -104,6 +106,37 @@ def test_says_each_run_and_where(flown: tuple[Path, str]) -> None:
     assert 'flightlog sql "SELECT name, status' in said
     assert str(home / "traces.duckdb") in said
     assert "view" in said.splitlines()[-3]
+
+
+def test_example_of_list_finds_something(flown: tuple[Path, str]) -> None:
+    """What `list --help` gives as an example shows a trace of the demo's."""
+    found = json.loads(call(flown[0], *shlex.split(EXAMPLE)[1:], "--json").stdout)
+
+    assert [trace["status"] for trace in found] == ["blocked"]
+
+
+def test_block_is_no_error(flown: tuple[Path, str]) -> None:
+    """The blocked run shows which guardrail tripped, and calls nothing in it an error."""
+    found = json.loads(call(flown[0], "list", "status:blocked", "--json").stdout)
+    shown = call(flown[0], "show", found[0]["trace_id"]).stdout
+
+    assert "⊘ tripped" in next(line for line in shown.splitlines() if "guardrail stays" in line)
+    assert "✖" not in shown
+
+
+def test_error_is_told_once(flown: tuple[Path, str]) -> None:
+    """The failed run's message and stack stand at the tool, in the tree and in the report."""
+    found = json.loads(call(flown[0], "list", "name:Settle invoice", "--json").stdout)
+    tree = call(flown[0], "show", found[0]["trace_id"]).stdout.partition("\n\n")[2]
+    report = call(flown[0], "show", found[0]["trace_id"], "--format", "markdown").stdout
+
+    assert tree.count("issuer unavailable") == 1
+    assert tree.count("✖ error (from charge_card)") == 3
+    assert report.count("Traceback (most recent") == 2  # the cause and what it led to
+    assert [line for line in report.splitlines() if line.startswith("## ")] == [
+        "## Input",
+        "## function charge\\_card",
+    ]
 
 
 def test_live_without_key(tmp_path: Path) -> None:

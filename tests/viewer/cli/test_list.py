@@ -41,7 +41,7 @@ def test_json(flightlog):
 
 def test_more(flightlog):
     """Where a limit hides traces, one is told so, beside the result."""
-    done = flightlog("list", "--limit", "1")
+    done = flightlog("list", "-n", "1")
 
     assert len(done.stdout.splitlines()) == 2
     assert "there are more" in done.stderr

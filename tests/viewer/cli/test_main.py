@@ -58,7 +58,9 @@ def test_version(flightlog, recorded):
         (["--no"], "See: flightlog --help"),
         (["list", "--limit", "many"], "'many' is no whole number. It takes"),
         (["list", "--limit", "0"], "'0' is out of bounds. It takes"),
-        (["list", "--no"], "See: flightlog"),
+        (["list", "--no"], "See: flightlog list --help"),
+        (["list", "-n", "0"], "See: flightlog list --help"),
+        (["sql"], "See: flightlog sql --help"),
         (["list", "status:eror"], "The status 'eror' is none. A trace is one of"),
         (["show", "--format", "xml"], "invalid choice: 'xml'"),
         (["sql"], "required: QUERY"),
@@ -120,9 +122,11 @@ def test_newer_store(flightlog, tmp_path):
 
 def test_nothing_to_show(flightlog, tmp_path):
     """There is no last trace where nothing was recorded."""
-    done = flightlog("show", "last", home=tmp_path)
+    done = flightlog("show", home=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
+    assert f"No trace is in {tmp_path / 'traces.duckdb'} yet" in done.stderr
+    assert "flightlog demo" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -29,10 +29,28 @@ SPANS = [
     span("done", "triage", start=850, status="running", took=None),
 ]  # fmt: skip
 
+ROW = TraceRow(
+    trace_id="trace_1",
+    name="support\x1b]0;owned\x07",
+    status="error",
+    start_ns=0,
+    end_ns=900 * MS,
+    duration_ms=900.0,
+    span_count=5,
+    error_count=1,
+    handled_errors=2,
+    group_id="chat",
+    first_cause=FirstCause(span_id="l", name="lookup", type="function", message="no\nmore"),
+    incomplete=True,
+    input_tokens=5,
+    output_tokens=6,
+    models=("gpt-5",),
+)
+
 
 def test_branches():
     """A line a span: where it hangs, how long it took, its tokens, what went wrong."""
-    assert branches(pre_order(SPANS), PLAIN) == [
+    assert branches(ROW, pre_order(SPANS), PLAIN) == [
         "agent triage                  900 ms",
         "├─ turn                       800 ms",
         "│  ├─ response gpt-5          500 ms  1.2k→30",
@@ -46,33 +64,29 @@ def test_fits():
     deep = [span(f"s{i}", f"s{i - 1}" if i else None, start=i) for i in range(60)]
 
     for width in (20, 40, 80):
-        lines = branches(pre_order(deep + SPANS), Terminal(width, colour=False))
+        lines = branches(ROW, pre_order(deep + SPANS), Terminal(width, colour=False))
         assert all(width_of(line) <= width for line in lines)
 
 
 def test_facts():
     """The trace is told first, with the cause where there is one, and nothing drives a terminal."""
-    row = TraceRow(
-        trace_id="trace_1",
-        name="support\x1b]0;owned\x07",
-        status="error",
-        start_ns=0,
-        end_ns=900 * MS,
-        duration_ms=900.0,
-        span_count=5,
-        error_count=1,
-        handled_errors=2,
-        group_id="chat",
-        first_cause=FirstCause(span_id="l", name="lookup", type="function", message="no\nmore"),
-        incomplete=True,
-        input_tokens=5,
-        output_tokens=6,
-        models=("gpt-5",),
-    )
-    text = "\n".join(tree(row, [], PLAIN))
+    text = "\n".join(tree(ROW, [], PLAIN))
 
     assert "support\\x1b]0;owned\\x07" in text
     assert "✖ error · 900 ms · 5 spans · 1 error · 2 errors handled · 5→6 tokens · gpt-5" in text
     assert "trace_1 · group chat" in text
     assert "cause: lookup (function): no\n" in text
     assert "incomplete" in text
+
+
+def test_fault_on_its_line():
+    """What is said of a span stands behind its tokens, a name that drives terminals written out."""
+    spans = [
+        span("turn", status="error", error="Tool failed: no"),
+        span("pay", "turn", start=1, status="error", error="no\nmore", name="p\x1b[2Jay"),
+    ]
+
+    assert branches(ROW, pre_order(spans), PLAIN) == [
+        "custom turn                    10 ms  ✖ error (from p\\x1b[2Jay)",
+        "└─ custom p\\x1b[2Jay           10 ms  ✖ error: no",
+    ]

@@ -61,7 +61,7 @@ def test_stdin(flightlog):
 
 def test_limit(flightlog):
     """Where the limit cuts, one is told so, beside the result."""
-    done = flightlog("sql", "SELECT * FROM range(10)", "--limit", "3", "--format", "ndjson")
+    done = flightlog("sql", "SELECT * FROM range(10)", "-n", "3", "--format", "ndjson")
 
     assert len(done.stdout.splitlines()) == 3
     assert "--limit" in done.stderr
@@ -77,6 +77,18 @@ def test_refused(flightlog, query):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("flightlog: ")
     assert "Traceback" not in done.stderr
+
+
+def test_plan(flightlog):
+    """A plan is printed as the drawing that it is, and drives no terminal."""
+    done = flightlog("sql", "EXPLAIN SELECT 'x\x1b[2J' AS n FROM range(3)")
+    plan = json.loads(
+        flightlog("sql", "EXPLAIN SELECT 'x' AS n FROM range(3)", "--format", "json").stdout
+    )
+
+    assert len(done.stdout.splitlines()) > 4
+    assert "\x1b" not in done.stdout
+    assert plan[0]["explain_value"].splitlines()[0][0] == done.stdout[0]
 
 
 def test_timeout(flightlog):

@@ -4,7 +4,8 @@ export type TraceStatus = "running" | "ok" | "error" | "blocked" | "cancelled" |
 export type SpanStatus = TraceStatus;
 
 export interface FirstCause {
-  span_id: string;
+  /** Null where no span failed but the trace itself did. */
+  span_id: string | null;
   name: string;
   type: string;
   message: string;

@@ -41,7 +41,7 @@ export function FilterBar({ here }: { here: ListRoute }) {
           ref={input}
           type="search"
           defaultValue={here.q}
-          placeholder="Filter by name, input, output, error or id"
+          placeholder="Filter: text, status:error, group:…, name:…"
           spellcheck={false}
           autocomplete="off"
           data-testid="filter"

@@ -63,6 +63,7 @@ export function ListPage() {
 function Body({ here }: { here: ListRoute }) {
   const skeleton = useDelayed(!list.loaded.value && list.failure.value === null);
   const failure = list.failure.value;
+  if (failure?.status === 400) return <Failure error={failure} what="The filter cannot be followed" />;
   if (!list.loaded.value) {
     if (failure) {
       return <Failure error={failure} what="The traces could not be loaded" retry={() => void list.load()} />;

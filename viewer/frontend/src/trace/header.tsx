@@ -93,7 +93,7 @@ export function Banner({ state }: { state: TraceState }) {
   const what = blocked ? "Blocked by a guardrail." : "Failed.";
   const go = (event: MouseEvent): void => {
     event.preventDefault();
-    if (cause) state.selectId(cause.span_id);
+    if (cause?.span_id) state.selectId(cause.span_id);
   };
   return (
     <div class={`bar banner ${trace.status}`} role="status" data-testid="banner">
@@ -102,16 +102,22 @@ export function Banner({ state }: { state: TraceState }) {
       {cause && (
         <>
           <span class="lead">{blocked ? "Tripped:" : "First cause:"}</span>
-          <a href={`?span=${encodeURIComponent(cause.span_id)}`} onClick={go} data-testid="first-cause">
-            {cause.name}
-          </a>
+          {cause.span_id === null ? (
+            <b data-testid="first-cause">{cause.name}</b>
+          ) : (
+            <a href={`?span=${encodeURIComponent(cause.span_id)}`} onClick={go} data-testid="first-cause">
+              {cause.name}
+            </a>
+          )}
           <code class="clip" title={cause.message}>
             {oneLine(cause.message)}
           </code>
-          <button type="button" class="quiet to-cause" onClick={() => state.selectId(cause.span_id)}>
-            {blocked ? "Go to guardrail" : "Go to cause"}
-            <kbd>e</kbd>
-          </button>
+          {cause.span_id !== null && (
+            <button type="button" class="quiet to-cause" onClick={go}>
+              {blocked ? "Go to guardrail" : "Go to cause"}
+              <kbd>e</kbd>
+            </button>
+          )}
         </>
       )}
     </div>
