@@ -15,6 +15,7 @@ from runtime.items import ModelResponse, TResponseStreamEvent
 from runtime.models import token_usage
 from runtime.models.fake_id import FAKE_RESPONSES_ID
 from runtime.models.interface import ModelTracing
+from runtime.models.partial_output import PartialOutput
 from runtime.request import Request
 from runtime.state import State
 from runtime.stream_events import RawResponsesStreamEvent, StreamEvent
@@ -110,8 +111,10 @@ async def _stream(
 ) -> ModelResponse:
     events = request.model.stream_response(**_arguments(state, request))
     final: Response | None = None
+    partial = PartialOutput()
     try:
         async for event in events:
+            partial.hear(event)
             if event.type not in _ANNOUNCEMENTS:
                 call.first_output()
             if event.type in ("response.failed", "error"):
@@ -119,18 +122,25 @@ async def _stream(
             if event.type == "response.completed" or event.type == "response.incomplete":
                 final = event.response
             await emit(RawResponsesStreamEvent(event))
+        if final is None:
+            raise _unfinished(state.agent.name)
+    except BaseException:
+        call.answered(partial.response())  # what was said until then is worth knowing
+        raise
     finally:
         await _close(events)
-    if final is None:
-        raise ModelBehaviorError(
-            f"The model of agent {state.agent.name!r} ended its stream without a response. A "
-            "stream must end with a response.completed event that carries it. Run again; if this "
-            "is your own Model, let stream_response yield that event last."
-        )
     return ModelResponse(
         output=final.output,
         usage=token_usage.from_response(final.usage),
         response_id=None if final.id == FAKE_RESPONSES_ID else final.id,
+    )
+
+
+def _unfinished(agent_name: str) -> ModelBehaviorError:
+    return ModelBehaviorError(
+        f"The model of agent {agent_name!r} ended its stream without a response. A stream must "
+        "end with a response.completed event that carries it. Run again; if this is your own "
+        "Model, let stream_response yield that event last."
     )
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "Recording",
     "Trace",
     "__version__",
+    "current_model_call",
     "record_request",
     "record_response",
     "usable_settings",
@@ -204,13 +205,20 @@ class ModelCall:
         if self._span.span_data.first_token_at is None:
             self._span.span_data.first_token_at = tracer.get_trace_provider().time_iso()
 
-    def answered(self, response: ModelResponse) -> None:
-        """Note what the model answered."""
+    def answered(self, response: ModelResponse, rest: Mapping[str, Any] | None = None) -> None:
+        """Note what the model answered, be it the whole answer or what came of it.
+
+        Args:
+            response: The answer. Output that is already on the span stays there.
+            rest: What else the server said, under its own names.
+        """
         data = self._span.span_data
         data.response_id = response.response_id or data.response_id
-        data.usage = usage_dict(response.usage)
-        if self._content and data.output is None:
-            data.output = response.to_input_items()
+        data.response_rest = dict(rest) if rest else data.response_rest
+        if _reported(response.usage):
+            data.usage = usage_dict(response.usage)
+        if self._content and not data.output:
+            data.output = plain(response.output) or data.output
 
     def raw(self, response: Response) -> None:
         """Note the response object itself."""
@@ -247,6 +255,11 @@ def model_call(recording: Recording, model: Any, request: Mapping[str, Any]) -> 
             yield call
         finally:
             _model_call.reset(token)
+
+
+def current_model_call() -> ModelCall | None:
+    """Return the model call that the caller is part of, if it is recorded."""
+    return _model_call.get()
 
 
 def record_request(request: Mapping[str, Any]) -> None:
@@ -353,7 +366,9 @@ def guardrail(recording: Recording, name: str) -> Iterator[GuardrailRecord]:
 
 
 def usage_dict(usage: Usage) -> dict[str, Any]:
-    """Return usage as spans hold it."""
+    """Return usage as spans hold it; without tokens where no server reported any."""
+    if not _reported(usage):
+        return {"requests": usage.requests}
     return {
         "requests": usage.requests,
         "input_tokens": usage.input_tokens,
@@ -362,6 +377,11 @@ def usage_dict(usage: Usage) -> dict[str, Any]:
         "input_tokens_details": usage.input_tokens_details.model_dump(exclude_none=True),
         "output_tokens_details": usage.output_tokens_details.model_dump(exclude_none=True),
     }
+
+
+def _reported(usage: Usage) -> bool:
+    # No answer costs nothing: zeros stand for a server that did not say.
+    return bool(usage.total_tokens or usage.input_tokens or usage.output_tokens)
 
 
 def tool_definitions(tools: Sequence[Any], handoffs: Sequence[Any]) -> list[dict[str, Any]]:

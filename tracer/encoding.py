@@ -19,6 +19,8 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS
 _DEPTH = 128
 _INT64 = range(-(2**63), 2**64)
 _WRITABLE = 10**4000
+# What code of a program may raise as it is recorded; an exit is the program's own to call.
+_RAISED = (Exception, SystemExit)
 
 
 def encode(value: Any) -> bytes:
@@ -28,7 +30,7 @@ def encode(value: Any) -> bytes:
     """
     try:
         return orjson.dumps(value, default=_known, option=_OPTIONS)
-    except Exception:  # noqa: BLE001 (recording never hurts)
+    except _RAISED:  # recording never hurts
         return orjson.dumps(_plain(value, _DEPTH, frozenset()))
 
 
@@ -37,7 +39,7 @@ def encode_each(values: Sequence[Any]) -> tuple[bytes, ...]:
     dumps = orjson.dumps
     try:
         return tuple([dumps(value, _known, _OPTIONS) for value in values])
-    except Exception:  # noqa: BLE001 (one of them is no plain JSON)
+    except _RAISED:  # one of them is no plain JSON
         return tuple([encode(value) for value in values])
 
 
@@ -66,7 +68,7 @@ def describe(value: Any) -> str:
     """`str(value)`, or a placeholder where that raises."""
     try:
         return _utf8(str(value))
-    except Exception:  # noqa: BLE001
+    except _RAISED:
         return f"<unprintable {type(value).__name__}>"
 
 
@@ -96,7 +98,7 @@ def _dumped(model: Any) -> Any:
     sent_only = type(model).__module__.partition(".")[0] == "openai"
     try:
         return model.model_dump(mode="json", exclude_unset=sent_only, warnings=False)
-    except Exception:  # noqa: BLE001
+    except _RAISED:
         return model.model_dump(mode="python", exclude_unset=sent_only, warnings=False)
 
 
@@ -110,7 +112,7 @@ def _plain(value: Any, depth: int, above: frozenset[int]) -> Any:
         if value is None or isinstance(value, bool | str | int | float):
             return _scalar(value)
         return _compound(value, depth - 1, above | {id(value)})
-    except Exception:  # noqa: BLE001 (a property, an iterator or a dump that raises)
+    except _RAISED:  # a property, an iterator or a dump that raises
         return describe(value)
 
 
@@ -146,7 +148,7 @@ def _native(value: Any) -> Any:
     """What orjson writes of dates, ids and enums; else one step by `_known`."""
     try:
         return orjson.loads(orjson.dumps(value))
-    except Exception:  # noqa: BLE001
+    except _RAISED:
         return _known(value)
 
 
@@ -157,7 +159,7 @@ def _key(key: Any) -> str:
     try:
         written = next(iter(orjson.loads(orjson.dumps({key: None}, option=_OPTIONS))))
         return str(written)
-    except Exception:  # noqa: BLE001 (a key that only Python knows)
+    except _RAISED:  # a key that only Python knows
         return describe(key)
 
 

@@ -140,10 +140,11 @@ class BatchTraceProcessor(TracingProcessor):
             worker.thread.join(timeout)
         if worker.running and (left := self._give_up(worker)):
             losses.count(self._name, "not delivered before exit", left)
+            seconds = EXIT_SECONDS if timeout is None else timeout
             losses.warn(
                 f"{self._name}:exit",
-                f"{self._name} had not delivered {left} items when its {timeout} s at exit were "
-                f"over. They are lost to this exporter only. Call flush_traces() earlier.",
+                f"{self._name} had not delivered {left} items when its {seconds:.1f} s at exit "
+                f"were over. They are lost to this exporter only. Call flush_traces() earlier.",
             )
 
     def _ask_to_stop(self) -> _Worker | None:
@@ -307,12 +308,17 @@ def _deliver_when_a_child_ends() -> None:
         util.Finalize(None, deliver_all, exitpriority=0)
 
 
+def ask_all_to_stop() -> None:
+    """Have every processor of this process deliver on its thread what it holds; wait for none."""
+    for processor in list(_alive):
+        processor._ask_to_stop()
+
+
 @atexit.register
 def deliver_all(timeout: float = EXIT_SECONDS) -> None:
     """Shut down every processor of this process, within one deadline for all of them."""
     deadline = time.monotonic() + timeout
-    processors = list(_alive)
-    for processor in processors:
-        processor._ask_to_stop()
-    for processor in processors:
-        processor.shutdown(max(0.0, deadline - time.monotonic()))
+    ask_all_to_stop()
+    for processor in list(_alive):
+        # Not a subclass's own, which may hang: the fan-out calls that.
+        BatchTraceProcessor.shutdown(processor, max(0.0, deadline - time.monotonic()))

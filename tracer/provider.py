@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import atexit
 import threading
+import time
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,7 @@ from tracer.forking import anew_in_child
 from tracer.ids import Ids, RandomIds
 from tracer.logger import logger
 from tracer.processor_interface import TracingProcessor
-from tracer.processors import deliver_all
+from tracer.processors import EXIT_SECONDS, ask_all_to_stop, deliver_all
 from tracer.spans import LiveSpan, SilentSpan, Span, TSpanData
 from tracer.traces import LiveTrace, SilentTrace, Trace, TracingConfig
 
@@ -264,9 +265,16 @@ _alive: weakref.WeakSet[DefaultTraceProvider] = weakref.WeakSet()
 
 @atexit.register
 def _shut_down_at_exit() -> None:
-    deliver_all()  # first, so that exporters that hang share one deadline
-    for provider in list(_alive):
+    """Shut everything down within one deadline, whatever hangs."""
+    deadline = time.monotonic() + EXIT_SECONDS
+    ask_all_to_stop()  # exporters deliver on their threads while the other processors shut down
+    providers = list(_alive)
+    for provider in providers:
+        provider._fanout.end_by(deadline)
         provider.shutdown()
+    deliver_all(max(0.0, deadline - time.monotonic()))
+    for provider in providers:
+        provider._fanout.give_up()
 
 
 def _processors(names: tuple[str, ...]) -> list[TracingProcessor]:

@@ -17,7 +17,7 @@ from viewer.live import Live
 from viewer.problems import Faults, add_handlers
 from viewer.routes import events, facts, questions, traces
 from viewer.routes.pages import Assets, page_router
-from viewer.security import Security
+from viewer.security import BodyLimit, Security
 
 API = "/api/v1"
 STATIC = Path(__file__).parent / "static"
@@ -64,6 +64,7 @@ def create_app(
     add_handlers(app)
     # The last one added is the first one asked.
     app.add_middleware(Faults)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Security, token=token, allowed_hosts=tuple(allowed_hosts))
     return app
 

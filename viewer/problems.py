@@ -24,6 +24,7 @@ from viewer.json_response import JsonResponse
 _logger = logging.getLogger("flightlog.viewer")
 _DOCUMENT = "/api/v1/openapi.json"
 _SHOWN = 80
+MOST_BODY_BYTES = 1024 * 1024
 
 
 class BadRequestError(Exception):
@@ -51,6 +52,17 @@ def problem(
     if position is not None:
         body["position"] = position
     return JsonResponse(body, status=status, media_type="application/problem+json")
+
+
+def too_large() -> Response:
+    """The answer to a request whose body has more than `MOST_BODY_BYTES`."""
+    return problem(
+        413,
+        "too_large",
+        f"The body of this request has more than {MOST_BODY_BYTES} bytes, which is the most that "
+        f"the viewer reads.",
+        hint="Send a shorter query, with what is long in it kept in the store.",
+    )
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -102,6 +114,8 @@ def _http_problem(request: Request, error: Exception) -> Response:
         case 405:
             detail = f"{method} is not possible at {path}."
             answer = problem(405, "method_not_allowed", detail, hint=f"See {_DOCUMENT}.")
+        case 413:
+            answer = too_large()
         case 400:
             answer = _bad_request(request, error)
         case status:

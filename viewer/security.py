@@ -16,11 +16,12 @@ from collections.abc import Collection, Iterable
 from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, QueryParams
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from viewer.problems import problem
+from viewer.problems import MOST_BODY_BYTES, problem, too_large
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -84,6 +85,34 @@ def origin_allowed(headers: Headers) -> bool:
         return all(urlsplit(origin).netloc.lower() == host for origin in origins)
     except ValueError:
         return False
+
+
+class BodyLimit:
+    """Middleware: no body of more than `MOST_BODY_BYTES` is read into memory."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > MOST_BODY_BYTES:
+            await too_large()(scope, receive, send)
+            return
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MOST_BODY_BYTES:
+                raise HTTPException(413)  # the app's handlers make `too_large` of it
+            return message
+
+        await self.app(scope, counted, send)
 
 
 class Security:

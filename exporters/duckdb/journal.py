@@ -171,7 +171,7 @@ class Journal:
 
     def _write(self, lines: Sequence[Line]) -> bool:
         segment = self._segment
-        if segment is None or segment.size > _HARD_LIMIT or segment.broken:
+        if segment is None or segment.size > _HARD_LIMIT or not segment.is_ours() or segment.broken:
             segment = self._next()
             if segment is None:
                 return False

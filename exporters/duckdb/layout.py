@@ -292,7 +292,8 @@ def create(layout: Layout) -> Format:
     """
     check_path(layout)
     try:
-        layout.root.mkdir(parents=True, exist_ok=True)
+        # What agents say is nobody else's to read, whoever makes the files within.
+        layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = read_format(layout)
         for folder in (layout.hot, layout.parts, layout.tmp, layout.quarantine):
             folder.mkdir(exist_ok=True)

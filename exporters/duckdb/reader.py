@@ -140,6 +140,7 @@ class Reader:
             return
         fresh = self._unseen(parts, left)
         covered: set[str] = set().union(*self._covers.values())
+        initial = self._parts is None
         before = () if self._parts is None else self._parts[0]
         lost = {part.dirname for part in set(before) - set(parts)} | {n.filename for n in left}
         cursor = self._own_cursor()
@@ -163,7 +164,7 @@ class Reader:
             self._start_over(cursor)
             raise
         self._deleted |= not lost <= covered
-        if self._batch == first and not fresh and not left and not lost:
+        if self._batch == first and not fresh and not left and not lost and not initial:
             return
         self._changed |= self._touched(cursor, first, fresh)
         owners = cursor.execute(
@@ -364,7 +365,17 @@ def said(error: BaseException) -> tuple[str, str, int | None]:
         return type(error).__name__.removesuffix("Exception"), raw, None
 
 
+def _too_large(layout: Layout) -> StoreError:
+    return StoreError(
+        f"The store {str(layout.catalog)!r} holds more that is not compacted yet than fits into "
+        f"memory. Segments are read into memory until compaction has made parts of them. "
+        f"Compact them: python -m exporters.duckdb.compaction --store {layout.catalog}"
+    )
+
+
 def _unreadable(layout: Layout, error: Exception) -> StoreError:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return _too_large(layout)
     return StoreError(
         f"The store {str(layout.catalog)!r} cannot be read: {said(error)[1][:400]}. Every part of "
         f"it has to be a whole Parquet file. Move the folder of the one named here out of the way."

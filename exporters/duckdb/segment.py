@@ -74,11 +74,13 @@ class Segment:
         self._files = files or Files()
         self._folder = layout.hot
         draft = self.path.with_name(self.path.name + ".tmp")
+        self._identity: tuple[int, int] | None = None
         self._fd = self._files.create(draft)
         try:
             with contextlib.suppress(OSError):  # no locks here: liveness goes by process and age
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.rename(draft, self.path)
+            self._identity = _identity(self._fd)
         except BaseException:
             self.release()
             draft.unlink(missing_ok=True)
@@ -90,7 +92,7 @@ class Segment:
         return self._fd < 0
 
     def append(self, data: bytes) -> None:
-        """Append whole lines with one write.
+        """Append whole lines with one write. The caller has asked `is_ours`.
 
         Raises:
             OSError: If they are not in the file; it is as it was before. Whatever else a signal
@@ -122,7 +124,7 @@ class Segment:
         Raises:
             OSError: If it may not have been.
         """
-        if not self.closed:
+        if not self.closed and self.is_ours():
             self._files.sync(self._fd)
 
     def sync_name(self) -> None:
@@ -135,8 +137,9 @@ class Segment:
         In a forked child this leaves the parent's lock alone: the lock belongs to the open file
         that both share, and only the last one who closes it lets go.
         """
+        ours = self.is_ours()
         fd, self._fd = self._fd, -1
-        if fd >= 0:
+        if ours:
             with contextlib.suppress(OSError):
                 os.close(fd)
 
@@ -155,13 +158,37 @@ class Segment:
             self.path.unlink()
         return True
 
+    def is_ours(self) -> bool:
+        """Whether the descriptor still is the segment's.
+
+        A program that closes all descriptors, as one does to become a daemon, may have opened a
+        file of its own under the same number since. If not, nothing must touch that file.
+        """
+        if self._fd < 0:
+            return False
+        if self._identity is None or _identity(self._fd) == self._identity:
+            return True
+        self._fd = -1
+        self.broken = True
+        return False
+
     def _holds(self, size: int) -> bool:
         with contextlib.suppress(OSError):
             return os.fstat(self._fd).st_size == size
         return False
 
     def _cut_back(self) -> None:
+        if not self.is_ours():
+            return
         try:
             self._files.truncate(self._fd, self.size)
         except OSError:
             self.broken = True
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -16,12 +16,16 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseUsage
 
 from runtime.exceptions import ModelBehaviorError
+from runtime.items import ModelResponse
 from runtime.models import token_usage
 from runtime.models.fake_id import FAKE_RESPONSES_ID
 from runtime.models.response_writer import Events, ResponseWriter
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning")
 """Where providers put the reasoning that OpenAI does not send."""
+_SAID_BESIDE = ("model", "system_fingerprint", "service_tier")
+_MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading raises where an object lacks what the API gives it."""
 _CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -35,6 +39,9 @@ class CompletionReading:
         )
         self._usage: ResponseUsage | None = None
         self._finish_reason: str | None = None
+        self._id: str | None = None
+        self.rest: dict[str, Any] = {}
+        """What the server said beside its answer."""
         self._keys: dict[int, tuple[int, str]] = {}
         """The call that the deltas of an index belong to."""
 
@@ -42,6 +49,22 @@ class CompletionReading:
     def response(self) -> Response:
         """The answer so far."""
         return self._writer.response
+
+    def received(self) -> ModelResponse:
+        """Return what has been read, for the record; items still open are `incomplete`.
+
+        Never raises. Nothing can be read afterwards.
+        """
+        closed = len(self.response.output)
+        with suppress(*_MISSHAPEN):
+            self._writer.close()
+        output = self.response.output
+        cut = [item.model_copy(update={"status": "incomplete"}) for item in output[closed:]]
+        return ModelResponse(
+            output=[*output[:closed], *cut],
+            usage=token_usage.from_response(self._usage),
+            response_id=self._id,
+        )
 
     def read_whole(self, completion: Any) -> Response:
         """Return the response a completion stands for."""
@@ -54,6 +77,7 @@ class CompletionReading:
             if choice is None or message is None:
                 self.refuse("answered without any message")
             self._usage = token_usage.from_completion(completion.usage)
+            self._note(completion, choice)
             self._finish_reason = choice.finish_reason or "stop"
             self._read(message, choice.logprobs)
             self.finish()
@@ -71,9 +95,10 @@ class CompletionReading:
             self._check_error(chunk)
             if chunk.usage is not None:
                 self._usage = token_usage.from_completion(chunk.usage)
-            if not chunk.choices:
+            choice = chunk.choices[0] if chunk.choices else None
+            self._note(chunk, choice)
+            if choice is None:
                 return []
-            choice = chunk.choices[0]
             self._finish_reason = choice.finish_reason or self._finish_reason
             return self._read(choice.delta, choice.logprobs)
 
@@ -109,8 +134,16 @@ class CompletionReading:
         """
         try:
             yield
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except _MISSHAPEN:
             self.refuse("answered in a shape that the Chat Completions API does not have")
+
+    def _note(self, answer: ChatCompletion | ChatCompletionChunk, choice: Any) -> None:
+        """Keep what is no part of the answer; the last word of a stream counts."""
+        said = {name: getattr(answer, name, None) for name in _SAID_BESIDE}
+        said["finish_reason"] = getattr(choice, "finish_reason", None)
+        self.rest.update({name: value for name, value in said.items() if value is not None})
+        if isinstance(given := getattr(answer, "id", None), str) and given != FAKE_RESPONSES_ID:
+            self._id = given or self._id
 
     def _read(self, piece: Any, logprobs: Any) -> Events:
         """Read a message, or a piece of one."""

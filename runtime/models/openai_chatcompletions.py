@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from openai import AsyncOpenAI
@@ -62,7 +63,10 @@ class OpenAIChatCompletionsModel(Model):
         arguments = completion_arguments(str(self.model), request)
         reading = CompletionReading(str(self.model), arguments)
         completion = await self._create(arguments, reading, tracing)
-        response = reading.read_whole(completion)
+        try:
+            response = reading.read_whole(completion)
+        finally:
+            _record(instrument.current_model_call(), reading, tracing)
         return ModelResponse(
             output=response.output,
             usage=token_usage.from_response(response.usage),
@@ -98,17 +102,22 @@ class OpenAIChatCompletionsModel(Model):
         arguments = completion_arguments(str(self.model), request)
         reading = CompletionReading(str(self.model), arguments)
         streamed = {**arguments, "stream": True, **_stream_options(model_settings, arguments)}
-        async with await self._create(streamed, reading, tracing) as stream:
-            for event in reading.start():
+        # Known now: a stream that is dropped may be closed within another call.
+        call = instrument.current_model_call()
+        try:
+            async with await self._create(streamed, reading, tracing) as stream:
+                for event in reading.start():
+                    yield event
+                try:
+                    async for chunk in stream:
+                        for event in reading.read_chunk(chunk):
+                            yield event
+                except json.JSONDecodeError:
+                    reading.refuse("sent a piece of its stream that is not JSON")
+            for event in reading.finish():
                 yield event
-            try:
-                async for chunk in stream:
-                    for event in reading.read_chunk(chunk):
-                        yield event
-            except json.JSONDecodeError:
-                reading.refuse("sent a piece of its stream that is not JSON")
-        for event in reading.finish():
-            yield event
+        finally:
+            _record(call, reading, tracing)
 
     async def _create(
         self, arguments: dict[str, Any], reading: CompletionReading, tracing: ModelTracing
@@ -129,6 +138,18 @@ def _stream_options(settings: ModelSettings, arguments: Mapping[str, Any]) -> di
     if settings.include_usage is False or "stream_options" in arguments:
         return {}
     return {"stream_options": {"include_usage": True}}
+
+
+def _record(
+    call: instrument.ModelCall | None, reading: CompletionReading, tracing: ModelTracing
+) -> None:
+    """Put what was read onto the span, also of an answer that is about to be refused."""
+    if call is None or tracing.is_disabled():
+        return
+    received = reading.received()
+    call.answered(
+        received if tracing.include_data() else replace(received, output=[]), reading.rest
+    )
 
 
 def _recorded(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from exporters import open_store
+from exporters.duckdb.compaction import compact
 from exporters.store import TraceQuery
+from tracer.config import settings
 
 WRITER = Path(__file__).with_name("writer.py")
 FLIGHTLOG = str(Path(sys.executable).with_name("flightlog"))
@@ -104,3 +106,55 @@ def test_what_ended_survives_a_kill() -> None:
     names = {name for name, _ in found}
     assert {f"step {step}" for step in said} <= names
     assert len(found) == len(names)
+
+
+KILLED = """
+import os, signal
+from tracer import custom_span, trace
+with trace("killed"), custom_span("open"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_interrupted_after_compaction() -> None:
+    """What was open in a killed process stays interrupted when its segment becomes a part."""
+    subprocess.run([sys.executable, "-c", KILLED], check=False, timeout=30)
+    before = open_store().get("last")
+    compact(settings().store)
+    after = open_store()
+
+    assert before.status == "interrupted"
+    assert after.get("last").status == "interrupted"
+    assert [span.status for span in after.spans(before.trace_id)] == ["interrupted"]
+
+
+DAEMON = """
+import os, sys
+from tracer import trace
+with trace("before"):
+    pass
+os.closerange(3, 256)  # as a program does to become a daemon
+files = [open(os.path.join(sys.argv[1], f"{number}.txt"), "w") for number in range(8)]
+for file in files:
+    file.write("mine")
+    file.flush()
+with trace("after"):
+    pass
+"""
+
+
+def test_descriptors_closed_by_the_program(tmp_path: Path) -> None:
+    """A program may close every descriptor and open files of its own: they stay its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DAEMON, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {path.read_text() for path in tmp_path.glob("*.txt")} == {"mine"}
+    traces = {trace.name: trace.status for trace in open_store().search(TraceQuery()).traces}
+    assert traces == {"before": "ok", "after": "ok"}
+    assert "cannot be written" not in done.stderr

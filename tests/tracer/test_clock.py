@@ -34,6 +34,21 @@ def test_step(monkeypatch: pytest.MonkeyPatch):
     assert clock.now_ns() > real() + 1_800_000_000_000
 
 
+def test_step_back(monkeypatch: pytest.MonkeyPatch):
+    """A wall clock stepped backwards is followed at the next anchor, too, and not before."""
+    wall, ticks = [1_700_000_000_000_000_000], [5_000]
+    monkeypatch.setattr(time, "time_ns", lambda: wall[0])
+    monkeypatch.setattr(time, "monotonic_ns", lambda: ticks[0])
+    clock = SystemClock()
+    before = wall[0]
+    ticks[0] += 1_000_000
+    wall[0] -= 3_600_000_000_000
+
+    assert clock.now_ns() == before + 1_000_000
+    clock.anchor()
+    assert clock.now_ns() == wall[0]
+
+
 def test_drift(monkeypatch: pytest.MonkeyPatch):
     """A wall clock off by less than a quarter of a second is not followed."""
     clock = SystemClock()

@@ -54,6 +54,24 @@ class Hostile:
         raise RuntimeError("no dump")
 
 
+class Leaves:
+    """Calls for an exit when it is written."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+    @property
+    def model_dump(self):
+        raise SystemExit(3)
+
+
+class Interrupted:
+    """Is where Ctrl-C hits."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
 class HostileInt(int):
     def __int__(self) -> int:
         raise RuntimeError("no int")
@@ -327,3 +345,20 @@ def test_describe():
     """An object is described by its text, or by its type where it has none."""
     assert describe(1.5) == "1.5"
     assert describe(Hostile()) == "<unprintable Hostile>"
+
+
+def test_exit_not_theirs():
+    """A value that calls for an exit as it is written is recorded by its type."""
+    leaves = Leaves()
+
+    assert plain(leaves) == describe(leaves) == "<unprintable Leaves>"
+    assert plain([leaves, 2**64]) == ["<unprintable Leaves>", str(2**64)]
+    assert plain({leaves: 1}) == {"<unprintable Leaves>": 1}
+    assert encode_each([1, leaves]) == (b"1", b'"<unprintable Leaves>"')
+
+
+@pytest.mark.parametrize("record", [describe, encode, lambda value: encode_each([value])])
+def test_interrupt(record):
+    """Ctrl-C while a value is written passes through."""
+    with pytest.raises(KeyboardInterrupt):
+        record(Interrupted())

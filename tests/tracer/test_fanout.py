@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -113,3 +114,114 @@ def test_replace(heard):
     assert fanout.processors == (heard,)
     fanout.replace([])
     assert fanout.processors == ()
+
+
+def test_exit_not_theirs(heard):
+    """A processor cannot end the program: its SystemExit counts as one more failure."""
+
+    class Leaving(Broken):
+        def on_span_start(self, span: Span[Any]) -> None:
+            raise SystemExit(3)
+
+        on_span_end = on_span_start
+
+        def on_trace_start(self, trace: Trace) -> None:
+            raise SystemExit(3)
+
+        on_trace_end = on_trace_start
+
+        def shutdown(self) -> None:
+            raise SystemExit(3)
+
+        force_flush = shutdown
+
+    provider = DefaultTraceProvider([Leaving(), heard])
+    set_trace_provider(provider)
+    with trace("t"), custom_span("s"):
+        pass
+    provider.force_flush()
+    provider.shutdown()
+
+    assert len(heard.words) == 4 + 2
+    assert sum(losses.totals().values()) == 6
+
+
+HANGING = """
+    import threading
+    from tracer import *
+    from tracer import processors, provider
+    class Quiet(TracingProcessor):
+        def on_span_start(self, span): pass
+        def on_span_end(self, span): pass
+    class Hangs(Quiet):
+        def shutdown(self): threading.Event().wait()
+    class HangsInBatch(BatchTraceProcessor):
+        def shutdown(self): threading.Event().wait()
+    class Kept(TracingExporter):
+        def export(self, items): print("exported", flush=True)
+    class Says(Quiet):
+        def __init__(self, word): self.word = word
+        def shutdown(self): print(self.word, flush=True)
+    processors.EXIT_SECONDS = provider.EXIT_SECONDS = 0.5
+"""
+
+
+def test_hanging_exit(python: Callable[..., Any]):
+    """A shutdown that hangs costs no more than the deadline, is counted, and stops no other."""
+    done = python(
+        HANGING
+        + """
+    import atexit
+    from tracer.losses import losses
+    atexit.unregister(provider._shut_down_at_exit)
+    atexit.register(lambda: print(sorted(loss[:2] for loss in losses.totals()), flush=True))
+    atexit.register(provider._shut_down_at_exit)
+    other = DefaultTraceProvider([Hangs()])
+    batch = HangsInBatch(Kept(), schedule_delay=60)
+    set_trace_processors([Says("first"), Hangs(), batch, Says("last")])
+    with custom_span("s"):
+        pass
+    raise SystemExit(3)
+    """,
+        code=3,
+    )
+
+    words = done.stdout.splitlines()
+    reason = "not shut down before exit"
+    assert words.index("first") < words.index("last")
+    assert words.count("exported") == 1
+    assert words[-1] == str([("Hangs", reason), ("HangsInBatch", reason)])
+    assert done.stderr.count("Hangs.shutdown() had not returned") == 1
+
+
+def test_slow_exit(python: Callable[..., Any]):
+    """A shutdown that takes most of the time, but not more, is waited for."""
+    done = python("""
+        import threading
+        from tracer import *
+        class Slow(TracingProcessor):
+            def on_span_start(self, span): pass
+            def on_span_end(self, span): pass
+            def shutdown(self):
+                threading.Event().wait(3)
+                print("done", flush=True)
+        set_trace_processors([Slow()])
+    """)
+
+    assert done.stdout == "done\n"
+    assert done.stderr == ""
+
+
+def test_exit_without_threads(python: Callable[..., Any]):
+    """Where no thread can be had at exit any more, processors are shut down all the same."""
+    done = python(
+        HANGING
+        + """
+    def refused(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+    set_trace_processors([Says("first"), Says("last")])
+    threading.Thread.start = refused
+    """
+    )
+
+    assert done.stdout == "first\nlast\n"

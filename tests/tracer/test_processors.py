@@ -335,10 +335,10 @@ def test_hanging(batch, kept, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, "flightlog.tracer"):
         with trace("t"):
             spans(1, 2, 3)
-        processor.shutdown(0.05)
+        processor.shutdown(0.0625)
 
     assert losses.totals() == {Loss("Kept", "not delivered before exit"): 4}
-    assert "had not delivered 4 items" in caplog.text
+    assert "had not delivered 4 items when its 0.1 s at exit were over" in caplog.text
     assert kept.closed == 0
 
 
@@ -423,7 +423,7 @@ def test_hanging_exit(python):
     done = python("""
         import threading
         from tracer import *
-        from tracer import processors
+        from tracer import processors, provider
         class Hangs(TracingExporter):
             def export(self, items):
                 threading.Event().wait()
@@ -433,6 +433,7 @@ def test_hanging_exit(python):
             def close(self):
                 threading.Event().wait()
         processors.deliver_all.__defaults__ = (0.2,)
+        provider.EXIT_SECONDS = 0.2
         exporters = [Hangs(), Hangs(), HangsAtClose()]
         set_trace_processors([BatchTraceProcessor(exporter) for exporter in exporters])
         with custom_span("s"):

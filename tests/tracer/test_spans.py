@@ -217,6 +217,15 @@ def test_record_exception(capture: Capture):
     assert capture.named("cancelled").status == "cancelled"
 
 
+def test_error_after_cancelled(capture: Capture):
+    """A span whose error is set after a cancellation was recorded ends as failed."""
+    with trace("t"), custom_span("s") as span:
+        span.record_exception(asyncio.CancelledError())
+        span.set_error({"message": "mine", "data": None})
+
+    assert capture.named("s").status == "error"
+
+
 def test_attributes(capture: Capture):
     """Attributes are kept on the span, the last value of each."""
     with custom_span("s") as span:

@@ -1,3 +1,5 @@
+import socket
+
 import httpx
 import pytest
 from hypothesis import given
@@ -73,6 +75,53 @@ def test_own_origin(served, client):
 
     assert client.post("/api/v1/sql", json={"sql": "x"}, headers=headers).status_code == 400
     assert client.post("/api/v1/sql", json={"sql": "x"}).status_code == 400
+
+
+MOST = 1024 * 1024
+
+
+def chunks(size):
+    """A body of `size` bytes, sent in pieces without a word of its length."""
+    while size > 0:
+        yield b"x" * min(size, 65536)
+        size -= 65536
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sql", "/api/v1/no", "/"])
+def test_large_body(client, path):
+    """A body that says it is over a mebibyte is refused, wherever it is sent."""
+    answer = client.post(path, content=b"x" * (MOST + 1))
+
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["content-security-policy"] == POLICY
+    assert answer.json()["code"] == "too_large"
+
+
+def test_large_body_unread(served):
+    """It is refused by its announced length: no byte of it has to come."""
+    url = httpx.URL(served.url)
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        connection.sendall(
+            b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 300000000\r\n\r\n"
+        )
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+def test_large_chunks(client):
+    """A body that does not say how long it is is counted as it comes."""
+    answer = client.post("/api/v1/sql", content=chunks(MOST + 1))
+
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "too_large"
+
+
+def test_longest_body(client):
+    """A body of a mebibyte is read, with its length or without."""
+    for content in (b"x" * MOST, chunks(MOST)):
+        answer = client.post("/api/v1/sql", content=content)
+        assert answer.status_code == 400
 
 
 @pytest.fixture(scope="module")

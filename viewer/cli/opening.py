@@ -9,6 +9,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import exporters
+from exporters.duckdb.layout import Layout
+from exporters.duckdb.pile import start_helper
 from exporters.store import TraceStore
 from tracer.config import Settings, settings
 from tracer.errors import ConfigError
@@ -46,5 +48,9 @@ def store_path(args: argparse.Namespace) -> Path:
 @contextlib.contextmanager
 def opened(args: argparse.Namespace) -> Iterator[TraceStore]:
     """The store, for as long as the block lasts."""
-    with contextlib.closing(exporters.open_store(store_path(args))) as store:
-        yield store
+    path = store_path(args)
+    try:
+        with contextlib.closing(exporters.open_store(path)) as store:
+            yield store
+    finally:
+        start_helper(Layout.of(path))  # what has piled up is compacted by whoever comes by

@@ -201,3 +201,11 @@ def test_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     assert Layout.of("t.duckdb").catalog == Path(os.path.realpath(tmp_path)) / "t.duckdb"
+
+
+def test_private(store: Path) -> None:
+    """The folder of the data is its owner's alone."""
+    layout = Layout.of(store)
+    create(layout)
+
+    assert layout.root.stat().st_mode & 0o077 == 0
