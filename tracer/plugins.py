@@ -24,7 +24,7 @@ def load(name: str) -> TracingProcessor:
         ConfigError: If no installed package offers the name, or what it offers is no exporter.
         MissingExtra: If it needs a package that is not installed.
     """
-    made = _factory(name)()
+    made = _loaded(find(name))()
     if isinstance(made, TracingExporter):
         return BatchTraceProcessor(made)
     if isinstance(made, TracingProcessor):
@@ -35,7 +35,12 @@ def load(name: str) -> TracingProcessor:
     )
 
 
-def _factory(name: str) -> Callable[[], object]:
+def find(name: str) -> EntryPoint:
+    """The entry point of an exporter's name; nothing is imported.
+
+    Raises:
+        ConfigError: If no installed package offers the name.
+    """
     known = {point.name: point for point in entry_points(group=GROUP)}
     point = known.get(name)
     if point is None:
@@ -43,7 +48,7 @@ def _factory(name: str) -> Callable[[], object]:
             f"No exporter is called {name!r}. Known: {', '.join(sorted(known)) or 'none'}. "
             f"Correct FLIGHTLOG_EXPORTERS, or install the package that brings it."
         )
-    return _loaded(point)
+    return point
 
 
 def _loaded(point: EntryPoint) -> Callable[[], object]:

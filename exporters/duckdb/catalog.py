@@ -18,13 +18,12 @@ from pathlib import Path
 
 import duckdb
 
-from exporters.duckdb.layout import Layout
-from exporters.duckdb.parts import ensure_schema_part
+from exporters.duckdb.layout import Layout, publish, sync_file
+from exporters.duckdb.parts import ensure_schema_part, quoted
 from exporters.duckdb.schema import RECORD
 
 STORAGE_VERSION = "v1.0.0"  # what DuckDB 1.0 and all since can open
 VIEWS = Path(__file__).parent / "views"
-DERIVED = (("start_time", "TIMESTAMPTZ"), ("end_time", "TIMESTAMPTZ"), ("duration_ms", "DOUBLE"))
 _MARK = re.compile(r"/\*([a-z ]+)\*/")
 
 
@@ -43,7 +42,8 @@ def ensure_catalog(layout: Layout) -> bool:
     try:
         ensure_schema_part(layout)
         _build(draft, layout)
-        _publish(draft, layout.catalog)
+        sync_file(draft)
+        publish(draft, layout.catalog)
     except (OSError, duckdb.Error):
         return False
     finally:
@@ -81,8 +81,9 @@ def _filled(text: str, marks: dict[str, str]) -> str:
 def _build(draft: Path, layout: Layout) -> None:
     connection = duckdb.connect(":memory:", config={"threads": 1})
     try:
-        target = str(draft).replace("'", "''")
-        connection.execute(f"attach '{target}' as catalog (storage_version '{STORAGE_VERSION}')")
+        connection.execute(
+            f"attach {quoted(draft)} as catalog (storage_version '{STORAGE_VERSION}')"
+        )
         connection.execute("use catalog")
         connection.execute("begin")  # one commit: each would be synced to disk
         for text in statements(raw=True, root=layout.root):
@@ -92,21 +93,6 @@ def _build(draft: Path, layout: Layout) -> None:
         connection.execute("detach catalog")
     finally:
         connection.close()
-
-
-def _publish(draft: Path, target: Path) -> None:
-    fd = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    try:
-        os.link(draft, target)
-    except FileExistsError:
-        return
-    except OSError:  # a file system without links
-        if not target.exists():
-            draft.rename(target)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

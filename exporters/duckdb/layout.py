@@ -366,7 +366,16 @@ def read_format(layout: Layout) -> Format | None:
 
 def sync_folder(path: Path) -> None:
     """Make names within a folder survive a loss of power."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(path, os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Make what a file holds survive a loss of power."""
+    _sync(path, 0)
+
+
+def _sync(path: Path, flags: int) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(fd)
     finally:
@@ -386,13 +395,13 @@ def _publish_format(layout: Layout) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-        _link(draft, layout.format_file)
+        publish(draft, layout.format_file)
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(layout.root)
 
 
-def _link(draft: Path, target: Path) -> None:
+def publish(draft: Path, target: Path) -> None:
     """Give a finished file its name. A link fails where the name exists: the first one wins."""
     try:
         os.link(draft, target)

@@ -31,9 +31,10 @@ from exporters.duckdb.layout import (
     SCHEMA_PART,
     Layout,
     PartName,
+    sync_file,
     sync_folder,
 )
-from exporters.duckdb.schema import ITEM, RECORD, SCHEMA, Field
+from exporters.duckdb.schema import DERIVED, ITEM, RECORD, SCHEMA, Field
 
 Steps = Callable[[str], None]
 ACTIVATION_MS = 2000
@@ -44,11 +45,7 @@ _CHUNK = 1 << 20
 _ORDER = "start_ns // 3600000000000, trace_id, start_ns, seq"
 
 RECORD_COLUMNS = ", ".join(f'"{field.name}"' for field in RECORD)
-DERIVED = (
-    "make_timestamptz(start_ns // 1000) as start_time, "
-    "make_timestamptz(end_ns // 1000) as end_time, "
-    "(end_ns - start_ns) / 1e6 as duration_ms"
-)
+_DERIVED = ", ".join(f"{column.expression} as {column.name}" for column in DERIVED)
 
 
 class PartError(Exception):
@@ -92,7 +89,7 @@ def workspace(layout: Layout) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]
 
 
 def quoted(path: Path | str) -> str:
-    """A path as a string in SQL."""
+    """A path or a text as a string in SQL."""
     return "'" + str(path).replace("'", "''") + "'"
 
 
@@ -136,7 +133,7 @@ def write_part(
         (draft / COVERS).write_text("".join(f"{source}\n" for source in sorted(covers)))
         _write_manifest(draft, sizes)
         for file in draft.iterdir():
-            _sync_file(file)
+            sync_file(file)
         sync_folder(draft)
         steps("synced")
         act_ms = max(time.time_ns() // 1_000_000 + ACTIVATION_MS, after_ms + 1)
@@ -233,7 +230,7 @@ def _write_files(con: duckdb.DuckDBPyConnection, draft: Path, steps: Steps) -> S
 
 
 def _copy_files(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    columns = f"select {RECORD_COLUMNS}, {DERIVED} from record where end_ns is"
+    columns = f"select {RECORD_COLUMNS}, {_DERIVED} from record where end_ns is"
     for query, name in (
         (f"{columns} not null order by {_ORDER}", DATA),
         (f"{columns} null order by {_ORDER}", OPEN),
@@ -261,14 +258,6 @@ def _checksum(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _sync_file(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _typed(fields: Collection[Field]) -> str:

@@ -17,10 +17,11 @@ from typing import Any
 import duckdb
 
 from exporters.duckdb import layout as folder
-from exporters.duckdb.catalog import DERIVED, statements
+from exporters.duckdb.catalog import statements
 from exporters.duckdb.layout import Layout, PartName, SegmentName
 from exporters.duckdb.lines import check_line
-from exporters.duckdb.schema import ITEM, RECORD
+from exporters.duckdb.parts import listed
+from exporters.duckdb.schema import DERIVED, ITEM, RECORD
 from exporters.store import StoreError
 
 _CHUNK = 16 * 1024 * 1024  # bytes of a segment that are parsed in one go
@@ -28,10 +29,9 @@ _RETRIES = 5
 _VANISHED = re.compile(r"No files found|No such file|Cannot open file|Could not read from file")
 _COLUMNS = ", ".join(field.name for field in RECORD)
 _TYPED = ", ".join(f"null::{field.type} as {field.name}" for field in RECORD)
-_NOTHING = f"{_TYPED}, " + ", ".join(f"null::{type} as {name}" for name, type in DERIVED)
+_NOTHING = f"{_TYPED}, " + ", ".join(f"null::{type} as {name}" for name, type, _ in DERIVED)
 _SHAPE = "{" + ", ".join(f'"{f.name}": "{f.type}"' for f in (*RECORD, *ITEM)) + "}"
-_DERIVE = """make_timestamptz(start_ns // 1000), make_timestamptz(end_ns // 1000),
-    (end_ns - start_ns) / 1e6"""
+_DERIVE = ", ".join(column.expression for column in DERIVED)
 
 
 class Reader:
@@ -317,8 +317,7 @@ def _connect(layout: Layout, memory_limit: str, views: Iterable[str]) -> duckdb.
     for text in (*_part_views(layout, (), ()), *views):
         database.execute(text)
     database.execute("set global parquet_metadata_cache = true")
-    allowed = str(layout.root).replace("'", "''")
-    database.execute(f"set allowed_directories = ['{allowed}']")
+    database.execute(f"set allowed_directories = {listed([layout.root])}")
     database.execute("set enable_external_access = false")
     database.execute("set lock_configuration = true")
     return database
@@ -345,11 +344,10 @@ def _part_views(
         sentinel = layout.parts / folder.SCHEMA_PART / file
         if sentinel.exists():  # it has every column of the newest schema
             paths.append(sentinel)
-        listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
         yield (
             f"create or replace view {view} as select {columns}, "
             f"split_part(split_part(filename, '/parts/', -1), '/', 1) as source "
-            f"from read_parquet([{listed}], filename = true, union_by_name = true)"
+            f"from read_parquet({listed(paths)}, filename = true, union_by_name = true)"
         )
 
 

@@ -78,6 +78,21 @@ RECORD: tuple[Field, ...] = (
     Field("items", "BIGINT", "of a loss: how many"),
 )
 
+
+class Derived(NamedTuple):
+    """A column that is made of others, so that files can be pruned by it and people can read it."""
+
+    name: str
+    type: str
+    expression: str
+
+
+DERIVED: tuple[Derived, ...] = (
+    Derived("start_time", "TIMESTAMPTZ", "make_timestamptz(start_ns // 1000)"),
+    Derived("end_time", "TIMESTAMPTZ", "make_timestamptz(end_ns // 1000)"),
+    Derived("duration_ms", "DOUBLE", "(end_ns - start_ns) / 1e6"),
+)
+
 ITEM: tuple[Field, ...] = (
     Field("hash", "VARCHAR", "BLAKE2b-128 of the value's JSON, in hex"),
     Field("value", "JSON", "the content"),

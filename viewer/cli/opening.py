@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import exporters
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.pile import start_helper
 from exporters.store import TraceStore
+from tracer import plugins
 from tracer.config import Settings, settings
-from tracer.errors import ConfigError
-from tracer.plugins import GROUP
 
 
 def checked_settings() -> Settings:
@@ -27,15 +25,9 @@ def checked_settings() -> Settings:
         ConfigError: If a setting cannot be followed.
     """
     found = settings()
-    if found.exporters not in ((), ("duckdb",)):
-        known = entry_points(group=GROUP).names
+    if found.exporters != ("duckdb",):  # looking names up takes a while, and this one is ours
         for name in found.exporters:
-            if name not in known:
-                raise ConfigError(
-                    f"FLIGHTLOG_EXPORTERS names {name!r}, but no exporter is called so. Known: "
-                    f"{', '.join(sorted(known)) or 'none'}. Correct the variable, or install the "
-                    f"package that brings it."
-                )
+            plugins.find(name)
     return found
 
 
