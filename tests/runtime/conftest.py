@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -47,6 +48,19 @@ def run_with(verb: str, agent: Agent[Any], *args: Any, **options: Any) -> Any:
 def run(request: pytest.FixtureRequest) -> Callable[..., RunResult]:
     """One of the three verbs: runs an agent to its end and returns the result."""
     return lambda agent, *args, **options: run_with(request.param, agent, *args, **options)
+
+
+@pytest.fixture(autouse=True)
+def collects_between_tests() -> Iterator[None]:
+    """Garbage is collected between tests, where no event loop runs.
+
+    An `openai` client that an earlier test left behind closes itself, once it is collected, in a
+    new task of whatever loop is running then. A test that looks for tasks left behind by its own
+    work would find those.
+    """
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture
