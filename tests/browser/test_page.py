@@ -454,17 +454,24 @@ def test_running(open_page, view, fly, tmp_path) -> None:
 
 
 def test_new_rows(open_page, view, fly, tmp_path) -> None:
-    """Rows that come while the pointer is on the list wait for a click, so that none jumps."""
+    """Rows that come while the pointer is on the list wait for a click, so that none jumps.
+
+    The middle of the only row is where the pill appears: the pointer then leaves the rows for it.
+    """
     fly("First").do("close")
     page = open_page(view(tmp_path).url)
     rows = page.get_by_test_id("trace-row")
+    pill = page.get_by_test_id("new-rows")
     rows.hover()
     fly("Second").do("close")
-    expect(page.get_by_test_id("new-rows")).to_contain_text("1 new")
+    expect(pill).to_contain_text("1 new")
+    expect(page.locator(".pill:hover")).to_be_visible()
+    fly("Third").do("close")
+    expect(pill).to_contain_text("2 new")
     expect(rows).to_have_count(1)
-    page.get_by_test_id("new-rows").click()
-    expect(rows).to_have_count(2)
-    expect(rows.first).to_contain_text("Second")
+    pill.click()
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("Third")
 
 
 def test_killed(open_page, view, fly, tmp_path) -> None:

@@ -136,7 +136,7 @@ function Table({ here }: { here: ListRoute }) {
 
   const selected = list.selectedId.value;
   return (
-    <div class="table-box">
+    <div class="table-box" onPointerOver={holdUnder} onPointerLeave={letGo}>
       <NewRows onShow={() => virtual.scroller.current?.scrollTo(0, 0)} />
       <div
         ref={virtual.scroller}
@@ -157,6 +157,18 @@ function Table({ here }: { here: ListRoute }) {
   );
 }
 
+/** New rows are held under a mouse on the rows, or on the pill, which may appear right under it. */
+function holdUnder(event: PointerEvent): void {
+  const inside = event.target instanceof Element && event.target.closest(".rows, .pill-place") !== null;
+  if (inside) list.place.pointerInside = event.pointerType === "mouse";
+  else letGo();
+}
+
+function letGo(): void {
+  list.place.pointerInside = false;
+  if (list.held.peek()) list.scheduleRefresh(null);
+}
+
 function select(id: string): void {
   list.selectedId.value = id;
 }
@@ -171,13 +183,6 @@ function Rows({ rowHeight, range }: { rowHeight: number; range: [number, number]
       class="rows"
       role="rowgroup"
       style={{ height: `${rows.length * rowHeight}px` }}
-      onPointerEnter={(event) => {
-        list.place.pointerInside = event.pointerType === "mouse";
-      }}
-      onPointerLeave={() => {
-        list.place.pointerInside = false;
-        if (list.held.peek()) list.scheduleRefresh(null);
-      }}
     >
       {rows.slice(first, last).map((trace, i) => (
         <TraceRow
