@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from tracer.losses import losses
 Sync = Literal["batch", "write", "off"]
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 # A mistake in what keeps data private must not let it out: these are not taken as unset.
 _PRIVATE = {
     "OPENAI_AGENTS_TRACE_INCLUDE_SENSITIVE_DATA": "0",
@@ -40,6 +42,9 @@ class Settings:
             (unless `OPENAI_AGENTS_DONT_LOG_MODEL_DATA`).
         log_tool_data: Whether debug logs may hold tool data
             (unless `OPENAI_AGENTS_DONT_LOG_TOOL_DATA`).
+        max_disk: Bytes that the store may take (`FLIGHTLOG_MAX_DISK`); None for no limit.
+        max_age: Seconds that traces are kept (`FLIGHTLOG_MAX_AGE`); None for ever.
+        prices: A file with prices of models that go before ours (`FLIGHTLOG_PRICES`).
         state: Folder of state data (within `XDG_STATE_HOME`), where recording goes on when the
             store cannot be written.
         default_model: The model of agents that name none (`OPENAI_DEFAULT_MODEL`).
@@ -55,6 +60,9 @@ class Settings:
     include_sensitive_data: bool = True
     log_model_data: bool = True
     log_tool_data: bool = True
+    max_disk: int | None = None
+    max_age: float | None = None
+    prices: Path | None = None
     state: Path | None = None
     default_model: str | None = None
     openai_api_key: str | None = None
@@ -69,6 +77,7 @@ class Settings:
         folder = environ.get("FLIGHTLOG_HOME")
         home = _path("FLIGHTLOG_HOME", folder) if folder else _user_data_folder(environ)
         store = environ.get("FLIGHTLOG_STORE")
+        prices = environ.get("FLIGHTLOG_PRICES")
         return cls(
             home=home,
             store=_path("FLIGHTLOG_STORE", store) if store else home / "traces.duckdb",
@@ -81,6 +90,9 @@ class Settings:
             ),
             log_model_data=not _flag(environ, "OPENAI_AGENTS_DONT_LOG_MODEL_DATA"),
             log_tool_data=not _flag(environ, "OPENAI_AGENTS_DONT_LOG_TOOL_DATA"),
+            max_disk=_size("FLIGHTLOG_MAX_DISK", environ.get("FLIGHTLOG_MAX_DISK", "")),
+            max_age=_duration("FLIGHTLOG_MAX_AGE", environ.get("FLIGHTLOG_MAX_AGE", "")),
+            prices=_path("FLIGHTLOG_PRICES", prices) if prices else None,
             state=_user_state_folder(environ),
             default_model=environ.get("OPENAI_DEFAULT_MODEL") or None,
             openai_api_key=environ.get("OPENAI_API_KEY") or None,
@@ -147,6 +159,47 @@ def _sync(text: str) -> Sync:
         f"record) or off. Set it to one of them, or unset it.",
         variable="FLIGHTLOG_SYNC",
     )
+
+
+def parse_size(text: str) -> int | None:
+    """Bytes, of a text such as `500MB`, `2 GiB` or `1000000`; None where it is no size."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
+    if match is None:
+        return None
+    power = " kmgt".index(match[2] or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds, of a text such as `30d`, `12 hours` or `90m`; None where it is no duration."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])[a-z]*", text.strip().lower())
+    return None if match is None else float(match[1]) * _SECONDS[match[2]]
+
+
+def _size(name: str, text: str) -> int | None:
+    if not text.strip():
+        return None
+    size = parse_size(text)
+    if not size:
+        raise ConfigError(
+            f"{name} is {text!r}. It takes a size above zero, such as 500MB or 2GiB. "
+            f"Set it to one, or unset it for no limit.",
+            variable=name,
+        )
+    return size
+
+
+def _duration(name: str, text: str) -> float | None:
+    if not text.strip():
+        return None
+    seconds = parse_duration(text)
+    if not seconds:
+        raise ConfigError(
+            f"{name} is {text!r}. It takes a time above zero, such as 12h, 30d or 8w. "
+            f"Set it to one, or unset it to keep traces for ever.",
+            variable=name,
+        )
+    return seconds
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ class SpanRecord(NamedTuple):
 
     `input`, `output`, `instructions` and `tools` are the content; `data` is a JSON object of all
     the rest that the span's type has, usage included. `trace_name`, `group_id` and `metadata` are
-    those of the trace, None when only its id is known.
+    those of the trace, None when only its id is known. `first_token_ns` is when the first token of
+    a streamed answer came.
     """
 
     trace_id: str
@@ -80,6 +81,7 @@ class SpanRecord(NamedTuple):
     tools: Content
     data: bytes
     attributes: Mapping[str, str]
+    first_token_ns: int | None = None
 
 
 def trace_record(trace: Trace) -> TraceRecord:

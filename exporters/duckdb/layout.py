@@ -7,6 +7,9 @@
       hot/<ms>-<host>-<pid>-<rand>.ndjson           segments; `<host>-<pid>-<rand>` is the owner
       parts/p-0000000000000-schema/                 sentinel; made by `parts.ensure_schema_part`
       parts/p-<act_ms>-<from_s>-<to_s>-<rand>/      immutable parts
+      pins/<trace_id>          empty; the trace is never purged by age or size
+      prices.csv               prices of models, for the views: what ships and what the user says
+      backup/                  what a migration changed, as it was before
       tmp/ quarantine/ lock gc
 
 Who is alive: an owner is one process's recorder. It keeps a lock (flock) on at least one of its
@@ -42,6 +45,7 @@ SCHEMA_PART = "p-0000000000000-schema"
 HOT_SENTINEL = "_.ndjson"
 SUFFIX = ".ndjson"
 DATA, OPEN, ITEMS = "data.parquet", "open.parquet", "items.parquet"
+TRACES = "traces.parquet"
 COVERS, MANIFEST = "covers.csv", "manifest.json"
 
 _SEGMENT = re.compile(r"(\d{13,})-([^-/]+)-(\d+)-([0-9a-f]+)\.ndjson")
@@ -146,6 +150,21 @@ class Layout:
     def quarantine(self) -> Path:
         """The folder of bytes that could not be read."""
         return self.root / "quarantine"
+
+    @property
+    def pins(self) -> Path:
+        """The folder of pins: an empty file for each trace that stays."""
+        return self.root / "pins"
+
+    @property
+    def prices(self) -> Path:
+        """The prices that the views count with."""
+        return self.root / "prices.csv"
+
+    @property
+    def backup(self) -> Path:
+        """The folder of what migrations changed."""
+        return self.root / "backup"
 
     @property
     def lock(self) -> Path:
@@ -295,7 +314,7 @@ def create(layout: Layout) -> Format:
         # What agents say is nobody else's to read, whoever makes the files within.
         layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = read_format(layout)
-        for folder in (layout.hot, layout.parts, layout.tmp, layout.quarantine):
+        for folder in (layout.hot, layout.parts, layout.tmp, layout.quarantine, layout.pins):
             folder.mkdir(exist_ok=True)
         for empty in (layout.hot / HOT_SENTINEL, layout.lock):
             os.close(os.open(empty, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o644))

@@ -181,6 +181,7 @@ def span_line(record: SpanRecord) -> Line:
         "tools": content.wrapped(record.tools),
         "data": content.in_place(record.data),
         "attributes": record.attributes or None,
+        "first_token_ns": record.first_token_ns,
     }
     return Line(fields, content.items, content.lost)
 

@@ -10,12 +10,16 @@ after it up to and without the newline. `v` is the schema's version. `rev` is 0 
 and 1 for what ended; readers keep the highest `rev` of an id. `seq` counts the lines of an `owner`,
 which is one process's recorder; an owner that is dead never ends what it left open.
 
-Kinds: `span`, `trace`, `item` (shared content), `loss` (something that could not be kept).
+Kinds: `span`, `trace`, `item` (shared content), `loss` (something that could not be kept),
+`delivery` (what an exporter delivered or failed to).
 
 Content once: the elements of a model call's `input`, `output` and `tools`, its `instructions`, and
 any value over 64 KiB are `item` lines, written once a segment, and the span names them by hash:
 `{"input":{"refs":["hash", …]}}` for a list, `{"input":{"ref":"hash"}}` for one value, and
-`{"input":{"value":…}}` for a value kept in place. The hash is BLAKE2b of the value's JSON bytes
+`{"input":{"value":…}}` for a value kept in place. Of a list of more than `LIST_SIZE` elements the
+first ones go by lists: `{"input":{"lists":["hash", …],"refs":["hash", …]}}`, where each of `lists`
+is an item whose value is a JSON array of exactly `LIST_SIZE` hashes. A loop's next turn names the
+same lists, so that the hundredth one does not name every message again. The hash is BLAKE2b of the value's JSON bytes
 (16 bytes, hex). `metadata`, `error` and `data` stand in place as they are, or over 64 KiB as
 `{"$ref":"hash"}`; such an error keeps the beginning of its message, and its type, beside the
 `$ref`. A value that does not fit into a line of 16 MiB is replaced by
@@ -24,6 +28,7 @@ that its lines refer to, so a segment or part can be deleted, moved or lost with
 from another one.
 
 Schema changes only add: a column is never renamed or retyped, and an unknown key is ignored.
+Schema 2 added `lists`, the kind `delivery`, `first_token_ns` and the file of `SUMMARY`.
 """
 
 from __future__ import annotations
@@ -31,7 +36,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FORMAT = 1
-SCHEMA = 1
+SCHEMA = 2
+LIST_SIZE = 64
 INLINE_LIMIT = 64 * 1024
 LINE_LIMIT = 16 * 1024 * 1024
 
@@ -45,7 +51,7 @@ class Field(NamedTuple):
 
 
 RECORD: tuple[Field, ...] = (
-    Field("k", "VARCHAR", "span, trace or loss"),
+    Field("k", "VARCHAR", "span, trace, loss or delivery"),
     Field("v", "UTINYINT", "version of the schema that wrote the line"),
     Field("rev", "UTINYINT", "0 as it started, 1 as it ended"),
     Field("seq", "BIGINT", "number of the line within its owner"),
@@ -73,9 +79,10 @@ RECORD: tuple[Field, ...] = (
     Field("tools", "JSON", "refs of the tool definitions of a model call"),
     Field("data", "JSON", "all else that the span's type has"),
     Field("attributes", "MAP(VARCHAR, VARCHAR)", "what the program set on the span"),
-    Field("exporter", "VARCHAR", "of a loss: who lost it"),
-    Field("reason", "VARCHAR", "of a loss: why"),
-    Field("items", "BIGINT", "of a loss: how many"),
+    Field("exporter", "VARCHAR", "of a loss or delivery: whose"),
+    Field("reason", "VARCHAR", "of a loss or a failed delivery: why"),
+    Field("items", "BIGINT", "of a loss or delivery: how many spans and traces, or values"),
+    Field("first_token_ns", "BIGINT", "when the first token of a streamed answer came"),
 )
 
 
@@ -96,4 +103,18 @@ DERIVED: tuple[Derived, ...] = (
 ITEM: tuple[Field, ...] = (
     Field("hash", "VARCHAR", "BLAKE2b-128 of the value's JSON, in hex"),
     Field("value", "JSON", "the content"),
+)
+
+# One row for each trace that has rows in the part, so that lists, searches for one trace and
+# retention know where to look without reading spans. A part of schema 1 has no such file.
+SUMMARY: tuple[Field, ...] = (
+    Field("trace_id", "VARCHAR", "the trace"),
+    Field("name", "VARCHAR", "its name"),
+    Field("group_id", "VARCHAR", "its group"),
+    Field("spans", "BIGINT", "how many spans the part has of it, open ones included"),
+    Field("start_ns", "BIGINT", "its earliest start in the part; 0 where none is known"),
+    Field("end_ns", "BIGINT", "its latest end in the part"),
+    Field("ended", "BOOLEAN", "whether the part holds the end of the trace itself"),
+    Field("open", "BOOLEAN", "whether the part has open rows of it"),
+    Field("trouble", "BOOLEAN", "whether the part holds an error or a tripped guardrail of it"),
 )

@@ -61,6 +61,13 @@ COMMANDS: Mapping[str, Command] = {
     "list": Command("viewer.cli.list", "list traces, newest first"),
     "show": Command("viewer.cli.show", "show one trace"),
     "sql": Command("viewer.cli.sql", "ask the traces a question in SQL"),
+    "export": Command(
+        "viewer.cli.export", "take traces along: JSON Lines, Parquet, OTLP JSON, DuckDB"
+    ),
+    "import": Command("viewer.cli.import_", "put exported traces into a store"),
+    "purge": Command("viewer.cli.purge", "delete traces for good"),
+    "pin": Command("viewer.cli.pin", "keep traces whatever the limits of age and size"),
+    "doctor": Command("viewer.cli.doctor", "say why a trace is not there, and what to do"),
     "version": Command("viewer.cli.version", "tell versions and where the store is"),
 }
 
