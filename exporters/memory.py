@@ -27,6 +27,7 @@ from exporters.store import (
     SpanDetail,
     SpanRow,
     SqlResult,
+    Stop,
     StoreError,
     StoreInfo,
     TracePage,
@@ -153,6 +154,7 @@ class MemoryStore(TracingProcessor):
         params: Sequence[Any] | Mapping[str, Any] = (),
         limit: int = 1000,
         timeout: float = 10.0,
+        stop: Stop | None = None,
     ) -> SqlResult:
         """Refuses: there is no SQL in memory."""
         raise QueryError(

@@ -9,7 +9,9 @@ Units, everywhere: `*_ns` are integer nanoseconds since the epoch, `*_ms` are fl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -190,6 +192,36 @@ class SqlResult:
     elapsed_ms: float
 
 
+class Stop:
+    """Tells a question that its answer is not wanted any more. Safe in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told = False
+        self._hearers: list[Callable[[], None]] = []
+
+    def tell(self) -> None:
+        """Stop the question now, or as soon as it begins; idempotent."""
+        with self._lock:
+            self._told, hearers = True, list(self._hearers)
+        for hear in hearers:
+            hear()
+
+    @contextmanager
+    def heard_by(self, hear: Callable[[], None]) -> Iterator[None]:
+        """Within the block, `hear` is called when this is told; at once if it was already."""
+        with self._lock:
+            self._hearers.append(hear)
+            told = self._told
+        try:
+            if told:
+                hear()
+            yield
+        finally:
+            with self._lock:
+                self._hearers.remove(hear)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
     """Traces that are new or changed since a cursor, oldest change first."""
@@ -250,10 +282,12 @@ class TraceStore(Protocol):
         params: Sequence[Any] | Mapping[str, Any] = (),
         limit: int = 1000,
         timeout: float = 10.0,
+        stop: Stop | None = None,
     ) -> SqlResult:
         """Answers one reading statement; anything else is a `QueryError`, as is a time-out.
 
-        `limit` is the most rows that come back, `timeout` is in seconds.
+        `limit` is the most rows that come back, `timeout` is in seconds and counts the time that
+        the question waits for others. Once `stop` is told, the question ends as a `QueryError`.
         """
         ...
 

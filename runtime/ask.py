@@ -115,10 +115,10 @@ async def _stream(
     try:
         async for event in events:
             partial.hear(event)
-            if event.type not in _ANNOUNCEMENTS:
-                call.first_output()
             if event.type in ("response.failed", "error"):
                 raise _failure(event, state.agent.name)
+            if event.type not in _ANNOUNCEMENTS:
+                call.first_output()
             if event.type == "response.completed" or event.type == "response.incomplete":
                 final = event.response
             await emit(RawResponsesStreamEvent(event))

@@ -18,6 +18,17 @@ _SCRUBBED_PREFIXES = ("FLIGHTLOG_", "OPENAI_", "OTEL_", "XDG_")
 _SCRUBBED_SUFFIXES = ("_API_KEY", "_PROXY", "_proxy")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--torture` runs the long forms of the tests that kill, race and fill disks."""
+    parser.addoption("--torture", action="store_true", help="run long tests in full")
+
+
+@pytest.fixture(scope="session")
+def torture(request: pytest.FixtureRequest) -> bool:
+    """Whether long tests run in full; else in a form of some seconds."""
+    return bool(request.config.getoption("--torture"))
+
+
 @pytest.fixture(autouse=True)
 def clean_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The environment says nothing about us, and user data lands in the test's own folder."""

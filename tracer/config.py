@@ -25,6 +25,13 @@ _PRIVATE = {
     "OPENAI_AGENTS_DONT_LOG_TOOL_DATA": "1",
 }
 
+_BARE = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TEMP", "TMP",
+     "SYSTEMROOT", "LOCALAPPDATA", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME",
+     "PYTHONPATH", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE",
+     "PYTHONPYCACHEPREFIX", "FLIGHTLOG_HOME", "FLIGHTLOG_PRICES"}
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -132,6 +139,19 @@ def usable_settings() -> Settings:
 def child_environ(**changes: str) -> dict[str, str]:
     """A copy of the environment for a child process, with changes."""
     return {**os.environ, **changes}
+
+
+def bare_environ(**changes: str) -> dict[str, str]:
+    """The little of the environment that a process needs which runs what users wrote.
+
+    Keys, passwords and whatever else programs are told through it stay here.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _BARE or name.startswith(("LC_", "XDG_"))
+    }
+    return {**kept, **changes}
 
 
 def _flag(environ: Mapping[str, str], name: str, *, default: bool = False) -> bool:

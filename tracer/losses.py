@@ -6,10 +6,11 @@ minute and cause.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from tracer.forking import anew_in_child
@@ -32,6 +33,7 @@ class Losses:
     """Counters of lost items; safe in any thread."""
 
     def __init__(self) -> None:
+        self._keepers: list[Callable[[], None]] = []
         self.reset()
         anew_in_child(self)
 
@@ -65,6 +67,15 @@ class Losses:
         logger.warning(message, exc_info=exc_info)
         return True
 
+    def kept_by(self, keep: Callable[[], None]) -> None:
+        """Have this called when the program ends, after exporters have: it keeps the counters."""
+        self._keepers.append(keep)
+
+    def keep(self) -> None:
+        """The program ends, and nothing is counted any more."""
+        for keep in self._keepers:
+            keep()
+
     def reset(self) -> None:
         """Forget everything; a forked child starts with this, as do tests."""
         # Re-entrant, since a signal handler may record while this thread is counting.
@@ -78,3 +89,6 @@ class Losses:
 
 
 losses = Losses()
+
+# What is registered first is called last: after those of exporters, which come after this module.
+atexit.register(losses.keep)

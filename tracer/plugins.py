@@ -26,7 +26,9 @@ def load(name: str) -> TracingProcessor:
     """
     made = _loaded(find(name))()
     if isinstance(made, TracingExporter):
-        return BatchTraceProcessor(made)
+        processor = BatchTraceProcessor(made)
+        processor.name = name
+        return processor
     if isinstance(made, TracingProcessor):
         return made
     raise ConfigError(

@@ -10,6 +10,7 @@ import weakref
 from collections import deque
 from typing import Any
 
+from tracer.deliveries import deliveries
 from tracer.forking import anew_in_child
 from tracer.losses import losses
 from tracer.processor_interface import TracingExporter, TracingProcessor
@@ -54,6 +55,10 @@ class BatchTraceProcessor(TracingProcessor):
         export_trigger_ratio: Share of the queue that, once waiting, is exported at once.
         max_batch_bytes: Most bytes of JSON in one call of the exporter, and sixteen times that
             in the queue. An item that is larger alone is exported alone.
+
+    Attributes:
+        name: What counters and the log call the exporter: the name that it is registered by, or
+            that of its class.
     """
 
     def __init__(
@@ -66,7 +71,7 @@ class BatchTraceProcessor(TracingProcessor):
         max_batch_bytes: int = 4 * 1024 * 1024,
     ) -> None:
         self._exporter = exporter
-        self._name = type(exporter).__name__
+        self.name = type(exporter).__name__
         self._max_queue = max_queue_size
         self._max_batch = max_batch_size
         self._delay = schedule_delay
@@ -139,11 +144,11 @@ class BatchTraceProcessor(TracingProcessor):
         else:
             worker.thread.join(timeout)
         if worker.running and (left := self._give_up(worker)):
-            losses.count(self._name, "not delivered before exit", left)
+            self._lost("not delivered before exit", left)
             seconds = EXIT_SECONDS if timeout is None else timeout
             losses.warn(
-                f"{self._name}:exit",
-                f"{self._name} had not delivered {left} items when its {seconds:.1f} s at exit "
+                f"{self.name}:exit",
+                f"{self.name} had not delivered {left} items when its {seconds:.1f} s at exit "
                 f"were over. They are lost to this exporter only. Call flush_traces() earlier.",
             )
 
@@ -197,10 +202,10 @@ class BatchTraceProcessor(TracingProcessor):
             self._dropped(item.trace_id)
 
     def _dropped(self, trace_id: str) -> None:
-        losses.count(self._name, "queue full", trace_id=trace_id)
+        self._lost("queue full", 1, trace_id)
         losses.warn(
-            f"{self._name}:full",
-            f"{self._name} cannot keep up: {len(self._queue)} items are waiting, and what comes "
+            f"{self.name}:full",
+            f"{self.name} cannot keep up: {len(self._queue)} items are waiting, and what comes "
             f"now is dropped and counted. Raise max_queue_size, or look at its destination.",
         )
 
@@ -209,7 +214,7 @@ class BatchTraceProcessor(TracingProcessor):
         self._worker = worker = _Worker()
         _deliver_when_a_child_ends()
         thread = threading.Thread(
-            target=self._work, args=(worker,), name=f"flightlog-{self._name}", daemon=True
+            target=self._work, args=(worker,), name=f"flightlog-{self.name}", daemon=True
         )
         try:
             thread.start()
@@ -270,6 +275,9 @@ class BatchTraceProcessor(TracingProcessor):
                 self._exporter.export(batch)
         except BaseException as error:  # noqa: BLE001 (also sys.exit() in an exporter)
             self._failed(error, len(batch))
+        else:
+            if not worker.abandoned:  # or it was counted as lost by then
+                deliveries.count(self.name, len(batch))
         finally:
             with self._changed:
                 if not worker.abandoned:
@@ -278,12 +286,17 @@ class BatchTraceProcessor(TracingProcessor):
                     self._changed.notify_all()
 
     def _failed(self, error: BaseException, items: int) -> None:
-        losses.count(self._name, "export raised", items)
+        losses.count(self.name, "export raised", items)
+        deliveries.count(self.name, items, reason=f"export raised {type(error).__name__}")
         losses.warn(
-            f"{self._name}:{type(error).__name__}",
-            f"{self._name} failed with {type(error).__name__}; {items} items did not reach its "
+            f"{self.name}:{type(error).__name__}",
+            f"{self.name} failed with {type(error).__name__}; {items} items did not reach its "
             f"destination. They are counted, and lost to it alone. Look at its destination.",
         )
+
+    def _lost(self, reason: str, items: int, trace_id: str | None = None) -> None:
+        losses.count(self.name, reason, items, trace_id=trace_id)
+        deliveries.count(self.name, items, reason=reason)
 
     def _close(self) -> None:
         with self._exporting:
@@ -294,8 +307,8 @@ class BatchTraceProcessor(TracingProcessor):
                 self._exporter.close()
             except BaseException as error:  # noqa: BLE001
                 losses.warn(
-                    f"{self._name}:close",
-                    f"{self._name} failed to close with {type(error).__name__}. What it was given "
+                    f"{self.name}:close",
+                    f"{self.name} failed to close with {type(error).__name__}. What it was given "
                     f"before is delivered. Mend the exporter.",
                 )
 
@@ -305,7 +318,12 @@ def _deliver_when_a_child_ends() -> None:
     util = sys.modules.get("multiprocessing.util")
     process = sys.modules.get("multiprocessing.process")
     if util is not None and process is not None and process.parent_process() is not None:
-        util.Finalize(None, deliver_all, exitpriority=0)
+        util.Finalize(None, _end_child, exitpriority=0)
+
+
+def _end_child() -> None:
+    deliver_all()
+    losses.keep()
 
 
 def ask_all_to_stop() -> None:

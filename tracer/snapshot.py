@@ -19,7 +19,7 @@ from tracer.traces import LiveTrace, Status, Trace
 
 # A JSON value, or a JSON array given element by element so that a store can share the elements.
 Content = bytes | tuple[bytes, ...] | None
-_LIFTED = ("type", "name", "model", "input", "output", "instructions", "tools", "usage")
+_LIFTED = frozenset({"type", "name", "model", "input", "output", "instructions", "tools", "usage"})
 _SHARED = frozenset({"generation", "response"})
 
 # Records are named tuples, as they are made twice a span: a frozen dataclass takes twice the time.
@@ -112,41 +112,40 @@ def span_record(span: Span[Any], trace: TraceRecord | None = None) -> SpanRecord
     kind = str(fields.get("type"))
     usage = fields.get("usage")
     start, end, status, attributes = _life(span)
-    name, group_id, metadata = _trace_of(span, trace)
     share = kind in _SHARED
     rest = fields.get("data") if kind == "custom" else None
     if not isinstance(rest, Mapping):
         rest = {key: value for key, value in fields.items() if key not in _LIFTED}
         if usage is not None:
             rest["usage"] = usage
-    return SpanRecord(
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_id=span.parent_id,
-        trace_name=name,
-        group_id=group_id,
-        metadata=metadata,
-        name=_name(kind, fields),
-        type=kind,
-        start_ns=start,
-        end_ns=end,
-        status=status,
-        error=_json(span.error),
-        model=_text(fields.get("model")),
+    return SpanRecord(  # by position, which takes half the time
+        span.trace_id,
+        span.span_id,
+        span.parent_id,
+        *_trace_of(span, trace),
+        _name(kind, fields),
+        kind,
+        start,
+        end,
+        status,
+        _json(span.error),
+        _text(fields.get("model")),
         # What a task or turn used is the sum of its model calls: a column would count it twice.
-        usage=_usage(usage) if share else _NO_USAGE,
-        input=_content(fields.get("input"), share),
-        output=_content(fields.get("output"), share),
-        instructions=_content(fields.get("instructions"), share=False),
-        tools=_content(fields.get("tools"), share),
-        data=encode(rest),
-        attributes=attributes,
+        _usage(usage) if share and usage is not None else _NO_USAGE,
+        _content(fields.get("input"), share),
+        _content(fields.get("output"), share),
+        _content(fields.get("instructions"), False),
+        _content(fields.get("tools"), share),
+        encode(rest) if rest else b"{}",
+        attributes,
+        _moment(fields.get("first_token_at")) if share else None,
     )
 
 
 def _life(span: Span[Any]) -> tuple[int, int | None, Status, Mapping[str, str]]:
     if isinstance(span, LiveSpan):
-        return span.start_ns or 0, span.end_ns, span.status, dict(span.attributes or {})
+        attributes = dict(span.attributes) if span.attributes else {}
+        return span.start_ns or 0, span.end_ns, span.status, attributes
     start = ns_from_iso(span.started_at) if span.started_at else 0
     if not span.ended_at:
         return start, None, "running", {}
@@ -181,20 +180,33 @@ def _usage(usage: Any) -> Usage:
     inputs = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
     outputs = usage.get("output_tokens_details") or usage.get("completion_tokens_details")
     return Usage(
-        input_tokens=_count(usage.get("input_tokens", usage.get("prompt_tokens"))),
-        output_tokens=_count(usage.get("output_tokens", usage.get("completion_tokens"))),
-        cached_tokens=_count(inputs.get("cached_tokens") if isinstance(inputs, Mapping) else None),
-        reasoning_tokens=_count(
-            outputs.get("reasoning_tokens") if isinstance(outputs, Mapping) else None
-        ),
+        _count(usage.get("input_tokens", usage.get("prompt_tokens"))),
+        _count(usage.get("output_tokens", usage.get("completion_tokens"))),
+        _detail(inputs, "cached_tokens"),
+        _detail(outputs, "reasoning_tokens"),
     )
 
 
+def _detail(details: Any, name: str) -> int | None:
+    return _count(details.get(name)) if details and isinstance(details, Mapping) else None
+
+
 def _count(value: Any) -> int | None:
+    if value is None:
+        return None
     # A count outside 63 bits is no count; the raw usage is kept in the span's data all the same.
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     return None
+
+
+def _moment(value: Any) -> int | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return ns_from_iso(value)
+    except ValueError:  # a span data's attribute is whatever a program put there
+        return None
 
 
 def _content(value: Any, share: bool) -> Content:

@@ -54,6 +54,7 @@ def create_app(
     )
     app.state.store = store
     app.state.live = Live(store)
+    app.state.asked = questions.Asked()
     api = APIRouter(prefix=API)
     for routes in (facts, traces, questions, events):
         api.include_router(routes.router)

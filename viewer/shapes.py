@@ -11,6 +11,7 @@ from exporters.store import SpanStatus, TraceStatus
 MAX_SQL = 100_000
 MAX_ROWS = 100_000
 MAX_TIMEOUT_MS = 60_000
+QUESTION_ID = "^[A-Za-z0-9_-]{1,100}$"
 
 
 class Health(BaseModel):
@@ -149,7 +150,10 @@ class Span(BaseModel):
 
 
 class SqlRequest(BaseModel):
-    """One reading statement. `params` fill `$1`, `$2`, … (a list) or `$name` (an object)."""
+    """One reading statement. `params` fill `$1`, `$2`, … (a list) or `$name` (an object).
+
+    With an `id` that the client made up, `DELETE /api/v1/sql/{id}` cancels it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -157,6 +161,7 @@ class SqlRequest(BaseModel):
     params: list[Any] | dict[str, Any] = []
     limit: Annotated[int, Field(ge=1, le=MAX_ROWS)] = 1000
     timeout_ms: Annotated[int, Field(ge=1, le=MAX_TIMEOUT_MS)] = 10_000
+    id: Annotated[str, Field(pattern=QUESTION_ID)] | None = None
 
 
 class SqlColumn(BaseModel):

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout
+from exporters.duckdb.pile import segment_limit
 from exporters.duckdb.recorder import Recorder
+from exporters.duckdb.rotation import SEGMENT_LIMIT
 from tracer.config import usable_settings
 
 __all__ = ["Recorder", "recorder"]
@@ -35,9 +37,15 @@ def recorder(path: str | os.PathLike[str] | None = None) -> Recorder:
     known = _recorders.get(store.catalog)
     if known is not None:
         return known
-    fallback = None
-    if chosen.state is not None:
-        digest = hashlib.blake2b(os.fsencode(store.catalog), digest_size=4).hexdigest()
-        fallback = chosen.state / "fallback" / f"{store.catalog.stem}-{digest}.duckdb"
-    made = Recorder(Journal(store.catalog, fallback=fallback, sync=chosen.sync))
+    fallback = None if chosen.state is None else fallback_store(chosen.state, store.catalog)
+    limit = segment_limit(SEGMENT_LIMIT, chosen.max_disk)
+    made = Recorder(
+        Journal(store.catalog, fallback=fallback, sync=chosen.sync, segment_limit=limit)
+    )
     return _recorders.setdefault(store.catalog, made)
+
+
+def fallback_store(state: Path, store: Path) -> Path:
+    """The store where recording goes on, in a folder of state, when `store` cannot be written."""
+    digest = hashlib.blake2b(os.fsencode(store), digest_size=4).hexdigest()
+    return state / "fallback" / f"{store.stem}-{digest}.duckdb"

@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from exporters.duckdb.layout import (
     Listing,
     PartName,
     is_locked,
+    is_there,
     read_covers,
     scan,
 )
@@ -146,17 +148,24 @@ def _remove(path: Path) -> None:
 
 def _shorten_covers(layout: Layout, part: PartName) -> None:
     """Keep the names of what is still there; nothing that is gone comes back."""
-    covers = read_covers(layout, part)
-    left = sorted(name for name in covers if _is_there(layout, name))
-    if len(left) == len(covers):
-        return
+    left = sorted(name for name in read_covers(layout, part) if is_there(layout, name))
+    write_covers(layout, part, left)
+
+
+def write_covers(layout: Layout, part: PartName, names: Collection[str]) -> bool:
+    """Make a part's file of covers say this, whole at once; says whether it said else before.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    text = "".join(f"{name}\n" for name in sorted(names)).encode()
     target = layout.part(part) / COVERS
+    with contextlib.suppress(OSError):
+        if target.read_bytes() == text:
+            return False
     draft = layout.tmp / f"covers-{secrets.token_hex(8)}"
-    draft.write_text("".join(f"{name}\n" for name in left))
+    draft.write_bytes(text)
+    with contextlib.suppress(OSError):  # nearly always it is a file, which this leaves alone
+        target.rmdir()
     os.replace(draft, target)
-
-
-def _is_there(layout: Layout, name: str) -> bool:
-    if name.startswith("p-"):
-        return (layout.parts / name.partition("/")[0]).exists()
-    return (layout.hot / name).exists()
+    return True

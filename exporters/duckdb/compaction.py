@@ -12,23 +12,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
+import errno
 import os
+import re
+import secrets
+import shutil
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
+from exporters.duckdb.alone import alone, renew
+from exporters.duckdb.attempts import Attempts, read_attempts, write_attempts
 from exporters.duckdb.catalog import ensure_catalog
 from exporters.duckdb.collect import Collected, collect, is_collection_due
 from exporters.duckdb.layout import (
-    COVERS,
-    DATA,
-    ITEMS,
-    OPEN,
     Layout,
     Listing,
     PartName,
@@ -38,43 +40,26 @@ from exporters.duckdb.layout import (
     read_format,
     scan,
 )
-from exporters.duckdb.lines import loss_line
-from exporters.duckdb.loading import load
-from exporters.duckdb.parts import (
-    RECORD_COLUMNS,
-    PartError,
-    Sizes,
-    Steps,
-    create_tables,
-    ensure_schema_part,
-    listed,
-    nothing,
-    quoted,
-    read_manifest,
-    workspace,
-    write_part,
-)
-from exporters.duckdb.schema import RECORD
+from exporters.duckdb.loading import Sieved, sieve
+from exporters.duckdb.merging import merge, mergeable, weights
+from exporters.duckdb.packing import CORRUPT, pack
+from exporters.duckdb.parts import PartError, Sizes, Steps, ensure_schema_part, nothing
+from exporters.duckdb.pile import share
+from exporters.duckdb.retention import Limits, Purged, configured, is_retention_due, retain
+from exporters.duckdb.salvage import Mended, examine, mend
 from exporters.store import StoreError
+
+__all__ = ["CORRUPT", "CompactionReport", "Sealed", "batches", "compact", "due", "is_due",
+           "main", "sealed_segments"]  # fmt: skip
 
 BATCH_BYTES = 64 * 1024 * 1024
 DUE_BYTES = 16 * 1024 * 1024
 DUE_MS = 30_000
 DUE_FILES = 40
-_TIERS = (16 * 1024 * 1024, 128 * 1024 * 1024)
-_FAN_IN = 8
-_PART_LIMIT = 512 * 1024 * 1024
-_MANY_PARTS = 64
-_DAY_S = 86_400
-CORRUPT = "line could not be read"
-
-_KEYS = "k, coalesce(trace_id, ''), coalesce(span_id, '')"
-# A span or trace is one row; anything else is told apart by who wrote it and when.
-_IDENTITY = f"{_KEYS}, case when k in ('span', 'trace') then '' else owner || '/' || seq end"
-_HASHES = (
-    "regexp_extract_all(concat_ws(' ', input, output, instructions, tools, data, metadata, error),"
-    " '[0-9a-f]{32}')"
-)
+_LINGER_SECONDS = 3.0
+_ROUNDS = 3
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+_FULL_SAID = re.compile(r"No space left|quota exceeded|File too large|Read-only file system", re.I)
 
 
 @dataclass(slots=True)
@@ -92,8 +77,11 @@ class CompactionReport:
         parts: Names of new parts that hold what was in segments.
         merged: Names of new parts that replace small parts.
         collected: What was deleted.
+        purged: What retention did.
+        mended: What was damaged, and what became of it.
         problems: What went wrong and was left for later, one sentence each.
         seconds: How long it took.
+        merge_seconds: How much of that went into merging.
     """
 
     busy: bool = False
@@ -106,8 +94,26 @@ class CompactionReport:
     parts: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
     collected: Collected = field(default_factory=Collected)
+    purged: Purged = field(default_factory=Purged)
+    mended: Mended = field(default_factory=Mended)
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    merge_seconds: float = 0.0
+
+
+class _FullError(Exception):
+    """There is no room, so that going on makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one compaction goes by."""
+
+    layout: Layout
+    report: CompactionReport
+    attempts: Attempts
+    limits: Limits
+    steps: Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,11 @@ class Sealed:
 
 
 def compact(
-    store: str | os.PathLike[str], *, steps: Steps = nothing, grace_s: float | None = None
+    store: str | os.PathLike[str],
+    *,
+    steps: Steps = nothing,
+    grace_s: float | None = None,
+    limits: Limits | None = None,
 ) -> CompactionReport:
     """Compact, merge and collect what there is to do, unless another process is at it.
 
@@ -127,49 +137,235 @@ def compact(
         store: The store's path.
         steps: Told of each step of the protocol.
         grace_s: Collect now, with this many seconds of grace, whenever the last time was.
+        limits: How much is kept; as the settings say where it is None.
 
     Raises:
         StoreError: If the path is no store of ours, or cannot be written.
     """
     layout = Layout.of(store)
+    limits = configured() if limits is None else limits
     report = CompactionReport()
     if read_format(layout) is None:
         return report
     create(layout)
     began = time.perf_counter()
     try:
-        with _alone(layout) as alone:
-            if not alone:
+        with alone(layout) as ours:
+            if not ours:
                 report.busy = True
                 return report
+            work = _Work(layout, report, read_attempts(layout), limits, steps)
             steps("locked")
             ensure_schema_part(layout)
+            mend(layout, report.mended, steps)
             if grace_s is not None:
                 report.collected = collect(layout, grace_s=grace_s, steps=steps)
             elif is_collection_due(layout):
                 report.collected = collect(layout, steps=steps)
-            for batch in batches(sealed_segments(layout, scan(layout))):
-                _compact_batch(layout, batch, report, steps)
-            while (group := mergeable(_sizes(layout), scan(layout))) and not report.problems:
-                _merge(layout, group, report, steps)
+            with contextlib.suppress(_FullError):
+                _pack_within_limits(work)
+                _merge_all(work)
+            _retain(work)
             os.utime(layout.lock)
-            ensure_catalog(layout)
+            if limits.max_bytes is None:  # else nothing may hold up the next one
+                ensure_catalog(layout)
+            report.problems += report.mended.problems
+            work.attempts.problems = report.problems
+            write_attempts(layout, work.attempts)
     except (OSError, duckdb.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise StoreError(
-            f"The store {str(layout.catalog)!r} could not be compacted ({reason}). Compaction "
-            f"needs to write about as much as it reads; segments stay as they are meanwhile. "
-            f"Make space or give permission there; it is tried again by itself."
+            f"The store {str(layout.catalog)!r} could not be compacted ({_said(error)}). "
+            f"Compaction needs to write about as much as it reads; segments stay as they are "
+            f"meanwhile. Make space or give permission there; it is tried again by itself."
         ) from error
     finally:
         report.seconds = time.perf_counter() - began
     return report
 
 
-def due(store: str | os.PathLike[str]) -> bool:
-    """Whether compaction is worth its while now."""
+def _pack_within_limits(work: _Work) -> None:
+    """Make parts of what is sealed; with a limit of the disk there is room for few at a time."""
+    if work.limits.max_bytes is None:
+        _pack_all(work, sys.maxsize)
+        return
+    _retain(work)
+    while _pack_all(work, 1) and not work.report.problems:
+        _retain(work)
+
+
+def _pack_all(work: _Work, most: int) -> bool:
+    """Make parts of so many batches of what is sealed; says whether there is more.
+
+    Again where a damaged part gave back what it was made of.
+    """
+    layout, report = work.layout, work.report
+    for _ in range(_ROUNDS):
+        suspects: set[PartName] = set()
+        with _sieves(layout) as sieves:
+            todo = list(batches(_openable(work), work.limits.max_bytes))
+            left = bool(todo[most:])
+            del todo[most:]
+            sieves.begin(todo[:1])
+            for number, batch in enumerate(todo):
+                current = sieves.next(batch)
+                sieves.begin(todo[number + 1 : number + 2])
+                _pack(work, batch, suspects, current)
+                renew(layout)
+        if not examine(layout, sorted(suspects), report.mended, work.steps):
+            return left
+    return False
+
+
+def _pack(
+    work: _Work, batch: Sequence[Sealed], suspects: set[PartName], sieved: Callable[[], Sieved]
+) -> None:
+    """Make a part of a batch; of half of it at a time where that fails, down to the culprit."""
+    report = work.report
+    try:
+        packed = pack(work.layout, sieved(), work.steps)
+    except (PartError, duckdb.Error, OSError) as error:
+        if _is_full(error):
+            report.problems.append(_no_room(work.layout, error))
+            raise _FullError from error
+        if len(batch) == 1:
+            if not work.layout.segment(batch[0].name).exists():
+                return  # a recorder had to make room, see `shedding`
+            report.problems.append(
+                f"The segment {batch[0].name.filename} could not be compacted ({_said(error)}). "
+                f"It stays as it is, and is read as it is. It is tried again the next time."
+            )
+            return
+        middle = len(batch) // 2
+        for half in (batch[:middle], batch[middle:]):
+            with _sieves(work.layout) as sieves:
+                _pack(work, half, suspects, sieves.next(half))
+        return
+    suspects |= packed.suspects
+    report.parts.append(packed.part.dirname)
+    report.segments += len(batch)
+    report.bytes += sum(segment.size for segment in batch)
+    report.bad_lines += packed.bad_lines
+    _add(report, packed.sizes)
+
+
+class _Sieves:
+    """Sieves one batch while another is packed: that one waits for the disk, this for Python."""
+
+    def __init__(self, layout: Layout, folder: Path, pool: ThreadPoolExecutor) -> None:
+        self._layout = layout
+        self._folder = folder
+        self._pool = pool
+        self._begun: dict[SegmentName, Future[Sieved]] = {}
+
+    def begin(self, todo: Sequence[Sequence[Sealed]]) -> None:
+        """Start on these."""
+        for batch in todo:
+            names = [segment.name for segment in batch]
+            self._begun[names[0]] = self._pool.submit(sieve, self._layout, names, self._folder)
+
+    def next(self, batch: Sequence[Sealed]) -> Callable[[], Sieved]:
+        """Gives what was sieved of a batch, when it is asked for."""
+        if (begun := self._begun.pop(batch[0].name, None)) is not None:
+            return begun.result
+        names = [segment.name for segment in batch]
+        return lambda: sieve(self._layout, names, self._folder)
+
+
+@contextlib.contextmanager
+def _sieves(layout: Layout) -> Iterator[_Sieves]:
+    folder = layout.tmp / f"sieve-{secrets.token_hex(8)}"
+    folder.mkdir()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            yield _Sieves(layout, folder, pool)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _merge_all(work: _Work) -> None:
+    """Put small parts together; those that cannot be are left alone for a while."""
+    layout, report = work.layout, work.report
+    began = time.perf_counter()
+    try:
+        while group := mergeable(
+            weights(layout),
+            scan(layout),
+            work.limits.max_bytes,
+            skip=work.attempts.resting.keys() | report.mended.unreadable,
+        ):
+            _merge(work, group)
+            renew(layout)
+    finally:
+        report.merge_seconds += time.perf_counter() - began
+
+
+def _merge(work: _Work, group: Sequence[PartName]) -> None:
+    layout, report = work.layout, work.report
+    try:
+        report.merged.append(merge(layout, group, work.steps).dirname)
+    except (PartError, duckdb.Error, OSError) as error:
+        if _is_full(error):
+            report.problems.append(_no_room(layout, error))
+            raise _FullError from error
+        if not set(group) <= set(scan(layout).live_parts):
+            return  # somebody has moved a damaged one meanwhile
+        if not examine(layout, group, report.mended, work.steps):
+            work.attempts.rest(group)
+            report.problems.append(
+                f"{len(group)} parts from {group[0].dirname} on could not be merged "
+                f"({_said(error)}). They are read as they are. It is tried again in a day."
+            )
+
+
+def _openable(work: _Work) -> list[Sealed]:
+    """What may be compacted, without what may not be read."""
+    found = []
+    for segment in sealed_segments(work.layout, scan(work.layout)):
+        path = work.layout.segment(segment.name)
+        if os.access(path, os.R_OK):
+            found.append(segment)
+        else:
+            report = work.report.mended
+            report.problems.append(
+                f"The segment {str(path)!r} may not be read. What is in it is left out. Give "
+                f"yourself permission to read it."
+            )
+    return found
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    return _FULL_SAID.search(str(error)) is not None
+
+
+def _no_room(layout: Layout, error: Exception) -> str:
+    return (
+        f"A part of the store {str(layout.catalog)!r} could not be written ({_said(error)}). "
+        f"Compaction needs about as much room as it reads; segments stay as they are, and are "
+        f"read as they are. Make space there; it is tried again by itself."
+    )
+
+
+def _said(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+    return (said or type(error).__name__)[:200]
+
+
+def _retain(work: _Work) -> None:
+    """Keep the store within its limits."""
+    purged = retain(work.layout, work.limits, steps=work.steps)
+    work.report.purged.add(purged)
+    new = [said for said in purged.problems if said not in work.report.problems]
+    work.report.problems += new
+
+
+def due(store: str | os.PathLike[str], limits: Limits | None = None) -> bool:
+    """Whether compaction is worth its while now; with limits, also whether these are passed."""
+    limits = Limits() if limits is None else limits
     layout = Layout.of(store)
-    return is_due(sealed_segments(layout, scan(layout)), time.time_ns() // 1_000_000)
+    sealed = sealed_segments(layout, scan(layout))
+    return is_due(sealed, time.time_ns() // 1_000_000) or is_retention_due(layout, limits)
 
 
 def is_due(sealed: Sequence[Sealed], now_ms: int) -> bool:
@@ -186,229 +382,26 @@ def sealed_segments(layout: Layout, listing: Listing) -> list[Sealed]:
     found = []
     for name in listing.live_segments:
         path = layout.segment(name)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             # The size after the lock: who still held it may have been writing.
             if not is_locked(path) and (size := path.stat().st_size):
                 found.append(Sealed(name, size))
     return found
 
 
-def batches(sealed: Sequence[Sealed]) -> Iterator[list[Sealed]]:
-    """Segments in groups of at most `BATCH_BYTES`, one part each."""
+def batches(sealed: Sequence[Sealed], max_disk: int | None = None) -> Iterator[list[Sealed]]:
+    """Segments in groups of at most `BATCH_BYTES`, one part each; less with a limit of the disk."""
+    limit = share(BATCH_BYTES, 8, max_disk)
     batch: list[Sealed] = []
     size = 0
     for segment in sealed:
-        if batch and size + segment.size > BATCH_BYTES:
+        if batch and size + segment.size > limit:
             yield batch
             batch, size = [], 0
         batch.append(segment)
         size += segment.size
     if batch:
         yield batch
-
-
-def mergeable(sizes: dict[PartName, int], listing: Listing) -> list[PartName]:
-    """Parts to put together next: eight of a size and a day; of any day where parts are many."""
-    live = [part for part in listing.live_parts if part in sizes]
-    below = 0
-    for limit in _TIERS:
-        tier = [part for part in live if below <= sizes[part] < limit]
-        below = limit
-        days: dict[int, list[PartName]] = {}
-        for part in tier:
-            days.setdefault(part.from_s // _DAY_S, []).append(part)
-        groups = [days[day] for day in sorted(days)]
-        if len(live) >= _MANY_PARTS:
-            groups.append(sorted(tier, key=lambda part: part.from_s))
-        for group in groups:
-            chosen = group[:_FAN_IN]
-            if len(chosen) == _FAN_IN and sum(sizes[part] for part in chosen) <= _PART_LIMIT:
-                return chosen
-    return []
-
-
-@contextlib.contextmanager
-def _alone(layout: Layout) -> Iterator[bool]:
-    """Hold the store's lock, or find that somebody else does."""
-    fd = os.open(layout.lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # held, or a file system without locks, where nobody compacts
-            yield False
-            return
-        yield True
-    finally:
-        os.close(fd)
-
-
-def _compact_batch(
-    layout: Layout, batch: Sequence[Sealed], report: CompactionReport, steps: Steps
-) -> None:
-    listing = scan(layout)
-    with workspace(layout) as (con, folder):
-        create_tables(con)
-        bad = load(con, layout, [segment.name for segment in batch], folder)
-        steps("read")
-        covers = {segment.name.filename for segment in batch}
-        carried = _carry(con, layout, listing)
-        covers |= {f"{part.dirname}/open" for part in carried}
-        _settle(con, layout, listing)
-        _note_losses(con, bad)
-        try:
-            after = max((part.act_ms for part in carried), default=0)
-            name, sizes = write_part(con, layout, covers, steps=steps, after_ms=after)
-        except (PartError, duckdb.Error) as error:
-            report.problems.append(f"A part could not be written: {error}")
-            return
-    report.parts.append(name.dirname)
-    report.segments += len(batch)
-    report.bytes += sum(segment.size for segment in batch)
-    report.bad_lines += sum(bad.values())
-    _add(report, sizes)
-
-
-def _carry(con: duckdb.DuckDBPyConnection, layout: Layout, listing: Listing) -> list[PartName]:
-    """Fill `record`, with what else was open in parts whose open rows end in this batch."""
-    paths = {
-        layout.part(part) / OPEN: part for part in listing.open_parts if _has_open(layout, part)
-    }
-    carried = [paths[path] for path in _each(paths, lambda some: _touched(con, some))]
-    if carried:
-        opens = listed([layout.part(part) / OPEN for part in carried])
-        _insert_rows(con, "line", f"read_parquet({opens}, union_by_name=true)", "true")
-    con.execute(
-        f"insert into record select {RECORD_COLUMNS} from line where k <> 'item' qualify "
-        f"row_number() over (partition by {_IDENTITY} "
-        f"order by rev desc, (end_ns is not null) desc, seq desc) = 1"
-    )
-    if carried:
-        items = listed([layout.part(part) / ITEMS for part in carried])
-        con.execute(
-            f"insert into item select distinct on (hash) hash, value from read_parquet({items}) "
-            f"where hash not in (select hash from item) and hash in "
-            f"(select unnest({_HASHES}) from record where end_ns is null)"
-        )
-    return carried
-
-
-def _touched(con: duckdb.DuckDBPyConnection, paths: Collection[Path]) -> list[Path]:
-    """Files of open rows some of which end in this batch."""
-    found = con.execute(
-        f"select distinct filename from read_parquet({listed(paths)}, "
-        f"union_by_name=true, filename=true) where ({_KEYS}) in "
-        f"(select ({_KEYS}) from line where end_ns is not null and k <> 'item')"
-    ).fetchall()
-    return [Path(row[0]) for row in found]
-
-
-def _each(paths: Collection[Path], query: Callable[[Collection[Path]], list[Path]]) -> list[Path]:
-    """A query over files at once, or over each one where a damaged one spoils it for all.
-
-    A damaged part must not keep new segments from becoming parts.
-    """
-    if not paths:
-        return []
-    try:
-        return query(paths)
-    except duckdb.Error:
-        found: list[Path] = []
-        for path in paths:
-            with contextlib.suppress(duckdb.Error):
-                found += query([path])
-        return found
-
-
-def _insert_rows(con: duckdb.DuckDBPyConnection, table: str, source: str, where: str) -> None:
-    """Rows of parts of any age: what an old part has no column for is null."""
-    found = {row[0] for row in con.execute(f"describe select * from {source}").fetchall()}
-    names = ", ".join(f'"{column.name}"' for column in RECORD if column.name in found)
-    con.execute(f"insert into {table} ({names}) select {names} from {source} where {where}")
-
-
-def _settle(con: duckdb.DuckDBPyConnection, layout: Layout, listing: Listing) -> None:
-    """Leave out what a part already has as ended: a line may have been written twice."""
-    bounds = con.execute("select min(start_ns), max(start_ns) from record").fetchone()
-    if bounds is None or bounds[0] is None:
-        return
-    low, high = bounds[0] // 1_000_000_000, bounds[1] // 1_000_000_000
-    paths = [
-        layout.part(part) / DATA
-        for part in listing.live_parts
-        if part.from_s <= high and part.to_s >= low
-    ]
-
-    def leave_out(some: Collection[Path]) -> list[Path]:
-        con.execute(
-            f"delete from record where ({_IDENTITY}) in (select ({_IDENTITY}) from "
-            f"read_parquet({listed(some)}, union_by_name=true) "
-            f"where start_ns between {bounds[0]} and {bounds[1]})"
-        )
-        return []
-
-    _each(paths, leave_out)
-
-
-def _note_losses(con: duckdb.DuckDBPyConnection, bad: dict[SegmentName, int]) -> None:
-    for number, (name, count) in enumerate(sorted(bad.items()), 1):
-        fields = loss_line("duckdb", CORRUPT, count, None, name.ms * 1_000_000).fields
-        fields |= {"owner": name.owner, "seq": -(name.ms * 1000 + number % 1000)}
-        known = [key for key in fields if fields[key] is not None]
-        con.execute(
-            f"insert into record ({', '.join(known)}) values ({', '.join('?' for _ in known)})",
-            [fields[key] for key in known],
-        )
-
-
-def _merge(
-    layout: Layout, group: Sequence[PartName], report: CompactionReport, steps: Steps
-) -> None:
-    listing = scan(layout)
-    still_open = [part for part in group if part in listing.open_parts]
-    with workspace(layout) as (con, _):
-        create_tables(con)
-        data = listed([layout.part(part) / DATA for part in group])
-        items = listed([layout.part(part) / ITEMS for part in group])
-        covers = {part.dirname for part in group}
-        try:
-            _insert_rows(con, "record", f"read_parquet({data}, union_by_name=true)", "true")
-            for part in still_open:
-                source = f"read_parquet({quoted(layout.part(part) / OPEN)})"
-                _insert_rows(con, "record", source, "true")
-            con.execute(
-                f"insert into item select distinct on (hash) hash, value from read_parquet({items})"
-            )
-            for part in group:
-                covers |= _covers_of(layout, part)
-            after = max(part.act_ms for part in group)
-            name, _sizes = write_part(con, layout, covers, steps=steps, after_ms=after)
-        except (PartError, duckdb.Error) as error:
-            report.problems.append(f"Parts could not be merged: {error}")
-            return
-    report.merged.append(name.dirname)
-
-
-def _covers_of(layout: Layout, part: PartName) -> frozenset[str]:
-    # Not `read_covers`, which takes what it cannot read for nothing: here that would bring back
-    # what the part hides.
-    text = (layout.part(part) / COVERS).read_text()
-    return frozenset(text.split())
-
-
-def _has_open(layout: Layout, part: PartName) -> bool:
-    try:
-        return bool(read_manifest(layout, part).get("open", 1))
-    except (OSError, ValueError):
-        return (layout.part(part) / OPEN).exists()
-
-
-def _sizes(layout: Layout) -> dict[PartName, int]:
-    sizes = {}
-    for part in scan(layout).live_parts:
-        with contextlib.suppress(OSError):
-            folder = layout.part(part)
-            sizes[part] = (folder / DATA).stat().st_size + (folder / ITEMS).stat().st_size
-    return sizes
 
 
 def _add(report: CompactionReport, sizes: Sizes) -> None:
@@ -425,17 +418,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: python -m exporters.duckdb.compaction --store traces.duckdb",
     )
     parser.add_argument("--store", required=True, help="path of the store's catalog file")
+    parser.add_argument(
+        "--no-limits",
+        action="store_true",
+        help="leave out FLIGHTLOG_MAX_DISK and FLIGHTLOG_MAX_AGE",
+    )
     options = parser.parse_args(arguments)
-    with contextlib.suppress(OSError):
-        os.nice(10)
-    try:
-        report = compact(options.store)
-    except StoreError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    for problem in report.problems:
-        sys.stderr.write(f"{problem}\n")
-    return 1 if report.problems else 0
+    limits = Limits() if options.no_limits else configured()
+    if limits.max_bytes is None:  # else giving way might mean to fall behind
+        with contextlib.suppress(OSError):
+            os.nice(10)
+    while True:
+        try:
+            report = compact(options.store, limits=limits)
+        except StoreError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        for problem in report.problems:
+            sys.stderr.write(f"{problem}\n")
+        if report.problems or report.busy or not _presses(Layout.of(options.store), limits):
+            ensure_catalog(Layout.of(options.store))
+            return 1 if report.problems else 0
+
+
+def _presses(layout: Layout, limits: Limits) -> bool:
+    """Whether so much was sealed meanwhile that a limit of the disk cannot wait for the next.
+
+    Stays a while where there is a limit: whoever records would start another one in a moment, and
+    what is sealed at a program's end must not be left to nobody.
+    """
+    if limits.max_bytes is None:
+        return False
+    deadline = time.monotonic() + _LINGER_SECONDS
+    while time.monotonic() < deadline:
+        size = sum(segment.size for segment in sealed_segments(layout, scan(layout)))
+        if size > share(DUE_BYTES, 20, limits.max_bytes) or is_retention_due(layout, limits):
+            return True
+        time.sleep(_LINGER_SECONDS / 10)
+    return False
 
 
 if __name__ == "__main__":

@@ -1,28 +1,30 @@
-"""The gate: the one way in for SQL that a user wrote, whether by command line, Python or HTTP.
+"""The gate: what SQL of users may be, whether it comes by command line, Python or HTTP.
 
-One reading statement goes through. Four things hold that, each by itself enough for what it
-holds: the statement's kind and the functions in its syntax tree, a read-only transaction, a
-connection that reaches no file outside the store's folder and whose configuration is locked, and
-limits of memory, time and rows.
+One reading statement goes through. Five things hold that, each by itself enough for what it
+holds: the statement's kind and the functions in its syntax tree (here), a read-only transaction, a
+connection that reaches no file outside the store's folder and whose configuration is locked,
+limits of memory, time and rows, and a process of its own that can be killed (`answering`, which
+is started by `answerer` and given its turns by `asking`).
 """
 
 from __future__ import annotations
 
 import json
 import re
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
 
-from exporters.duckdb.reader import Reader, said
-from exporters.store import Column, QueryError, SqlResult, StoreError
+from exporters.duckdb.reader import said
+from exporters.store import QueryError
 
 RESULT_BYTES = 256 * 1024 * 1024
+NEEDS_MEMORY = (
+    "The query needs more memory than it may use. Its intermediate results have to fit into the "
+    "limit. Select fewer columns, or narrow it with WHERE or LIMIT."
+)
 _LONGEST = 1_000_000  # characters of a query
-_BATCH = 1024
 _EXPLAIN = re.compile(r"(?is)\s*explain(\s+analyze)?(\s*\([^)]*\))?\s+")
 _COMMENT = re.compile(r"(?s)^\s*(--[^\n]*(\n|$)|/\*.*?\*/)")
 _WIDTH = re.compile(r"\d{5,}|\*|\{[^}]*\{")
@@ -32,7 +34,7 @@ _REFUSED = frozenset(
      "write_log", "parse_duckdb_log_message", "duckdb_secrets", "which_secret", "checkpoint",
      "force_checkpoint"}
 )  # fmt: skip
-# They make large values in one step, which neither the memory limit nor a time-out can stop.
+# They make large values in one step, which only killing the process would stop: told sooner.
 _CAPPED = frozenset(
     {"repeat", "lpad", "rpad", "range", "generate_series", "list_resize", "array_resize", "bar",
      "bitstring"}
@@ -68,78 +70,7 @@ def shields() -> Iterator[str]:
         )
 
 
-def answer(
-    reader: Reader,
-    query: str,
-    params: Sequence[Any] | Mapping[str, Any] = (),
-    *,
-    limit: int = 1000,
-    timeout: float = 10.0,
-) -> SqlResult:
-    """The rows of one reading statement, as far as `limit`.
-
-    Raises:
-        QueryError: If the statement is refused, is wrong, takes longer than `timeout` seconds or
-            more memory than the reader has.
-    """
-    if limit < 0:
-        raise QueryError(f"limit is {limit!r}. It counts rows. Pass 0 or more.")
-    started = time.monotonic()
-    for attempt in range(3):
-        cursor = reader.cursor()
-        try:
-            _check(cursor, query)
-            columns, rows, truncated = _run(
-                cursor, query, params, limit, timeout - (time.monotonic() - started)
-            )
-        except duckdb.IOException as error:
-            if attempt == 2:
-                raise _translated(error, query, timeout) from error
-            reader.refresh()  # a file was replaced by another while it was being read
-            continue
-        except duckdb.Error as error:
-            raise _translated(error, query, timeout) from error
-        finally:
-            cursor.close()
-        elapsed = (time.monotonic() - started) * 1000
-        return SqlResult(columns=columns, rows=rows, truncated=truncated, elapsed_ms=elapsed)
-    raise AssertionError("unreachable")
-
-
-def _run(
-    cursor: duckdb.DuckDBPyConnection,
-    query: str,
-    params: Sequence[Any] | Mapping[str, Any],
-    limit: int,
-    timeout: float,
-) -> tuple[list[Column], list[tuple[Any, ...]], bool]:
-    timer = threading.Timer(max(0.0, timeout), cursor.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        cursor.execute("begin transaction read only")
-        given: Any = dict(params) if isinstance(params, Mapping) else list(params)
-        cursor.execute(query, given)
-        columns = [Column(name=name, type=str(kind)) for name, kind, *_ in cursor.description or ()]
-        rows: list[tuple[Any, ...]] = []
-        size = 0
-        while len(rows) <= limit and (
-            batch := cursor.fetchmany(min(_BATCH, limit + 1 - len(rows)))
-        ):
-            rows += batch
-            size += sum(_size(value) for row in batch for value in row)
-            if size > RESULT_BYTES:
-                raise QueryError(
-                    f"The result is larger than {RESULT_BYTES >> 20} MiB. A result has to fit into "
-                    f"memory. Select fewer columns or rows, or shorten text with left(text, 1000)."
-                )
-        return columns, rows[:limit], len(rows) > limit
-    finally:
-        timer.cancel()
-        timer.join()
-
-
-def _check(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
+def check(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
     """Refuse what is not one reading statement.
 
     Raises:
@@ -166,7 +97,7 @@ def _check(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         inner = _EXPLAIN.sub("", _bare(query), count=1)
         if _EXPLAIN.match(_bare(inner)):
             raise _refusal("nested EXPLAIN")
-        _check(cursor, inner)
+        check(cursor, inner)
     elif kind != duckdb.StatementType.SELECT:
         raise _refusal(str(kind).rpartition(".")[2])
     else:
@@ -232,29 +163,30 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             stack.extend(node)
 
 
-def _size(value: Any) -> int:
+def size_of(value: Any) -> int:
+    """About how many bytes a value of a result takes."""
     if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, list | tuple):
-        return 8 + sum(_size(element) for element in value)
+        return 8 + sum(size_of(element) for element in value)
     if isinstance(value, dict):
-        return 8 + sum(_size(key) + _size(element) for key, element in value.items())
+        return 8 + sum(size_of(key) + size_of(element) for key, element in value.items())
     return 8
 
 
-def _translated(error: duckdb.Error, query: str, timeout: float) -> StoreError:
+def too_large() -> QueryError:
+    """What a result of more than `RESULT_BYTES` is told as."""
+    return QueryError(
+        f"The result is larger than {RESULT_BYTES >> 20} MiB. A result has to fit into "
+        f"memory. Select fewer columns or rows, or shorten text with left(text, 1000)."
+    )
+
+
+def translated(error: duckdb.Error, query: str) -> QueryError:
     """An error of DuckDB's as ours, with the place in the query."""
     kind, text, offset = said(error)
-    if isinstance(error, duckdb.InterruptException):
-        return QueryError(
-            f"The query was stopped after {timeout:g} s. A query may take as long as its time-out. "
-            f"Narrow it, for example with WHERE started_at > now() - INTERVAL 1 DAY, or allow more."
-        )
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryError(
-            "The query needs more memory than it may use. Its intermediate results have to fit "
-            "into the limit. Select fewer columns, or narrow it with WHERE or LIMIT."
-        )
+    if is_memory(error):
+        return QueryError(NEEDS_MEMORY)
     if isinstance(error, duckdb.PermissionException):
         return QueryError(
             f"The query is refused: {text}. SQL reads this store's own files and nothing else. "
@@ -270,6 +202,13 @@ def _translated(error: duckdb.Error, query: str, timeout: float) -> StoreError:
         f"Look up names with: FROM README, or DESCRIBE traces",
         position=position,
     )
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: DuckDB's own, or the process's."""
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        return True
+    return isinstance(error, duckdb.Error) and "bad_alloc" in str(error)
 
 
 def _caret(query: str, position: int) -> str:

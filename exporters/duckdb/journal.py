@@ -2,13 +2,19 @@
 
 A line is appended in the caller's thread, with one `write`. What may take long is done by one
 daemon thread: syncing, sealing a segment that is large or old and opening the next one, trying
-again after a failed write, noting losses. It starts with the first line.
+again after a failed write, noting losses and deliveries, starting somebody who compacts. It
+starts with the first line.
 
 When a write fails the line is kept in memory (64 MiB at most) and tried again; after a second and
-a half, or at once when the store cannot be opened at all, recording goes on in the fallback: a
-whole store of its own, in the user's folder of state data, which every command reads with
-`--store`. The log names it. Half a minute later the store itself is tried again. Only when the
-fallback fails as well, and the memory is full, are lines dropped; they are counted.
+a half, or at once when the store cannot be opened at all, recording goes on in the fallback (see
+`places`). Half a minute later the store itself is tried again. Only when the fallback fails as
+well, and the memory is full, are lines dropped; they are counted.
+
+Whatever was appended survives the death of the process. A loss of power it survives by the policy
+`sync`. `write`: when `append` returns, the line and the names of its file and folders are synced.
+`batch`: the daemon syncs them half a second after the first line that is not, so that what is
+older than a second survives, on a disk that syncs in less than half a one. `off`: when the kernel
+gets to it, 30 s or so; the store stays readable. See docs/durability.md.
 
 A forked child begins a segment and an identity of its own. It closes its copy of the parent's
 file, which neither writes to it nor unlocks it.
@@ -16,45 +22,32 @@ file, which neither writes to it nor unlocks it.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import itertools
 import os
-import secrets
 import threading
 import time
-import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from exporters.duckdb.layout import Layout, SegmentName, create, host_name
-from exporters.duckdb.lines import OVERSIZE, Line, encode_item, encode_line, loss_line
-from exporters.duckdb.pile import start_helper
+from exporters.duckdb.counts import NAME, Counts
+from exporters.duckdb.layout import Layout
+from exporters.duckdb.lifetime import accompany, is_ending
+from exporters.duckdb.lines import Line, encode_item, encode_line
+from exporters.duckdb.pile import has_piled_up, start_helper
+from exporters.duckdb.places import Places
+from exporters.duckdb.rotation import SEGMENT_LIMIT, Rotation
 from exporters.duckdb.segment import Files, Segment
-from exporters.store import StoreError
+from exporters.duckdb.waiting import MEMORY_LIMIT, Waiting
 from tracer.config import Sync
 from tracer.logger import logger
-from tracer.losses import Loss, losses
+from tracer.losses import losses
 
-NAME = "duckdb"
 DROPPED = "store not writable"
-MEMORY_LIMIT = 64 * 1024 * 1024
-SEGMENT_LIMIT = 8 * 1024 * 1024
-_HARD_LIMIT = 4 * SEGMENT_LIMIT  # sealed by the caller's thread if the daemon is held up
+_MOST_LEAVING = 8
 _BATCH = 4 * 1024 * 1024
-_ROTATE_SECONDS = 10.0
-_IDLE_SECONDS = 30.0
 _SYNC_SECONDS = 0.5
 _HOUSEKEEPING_SECONDS = 5.0
-_BACK_OFF_SECONDS = 0.1
-_PATIENCE = 4  # 0.1 + 0.2 + 0.4 + 0.8 s
-_STORE_AGAIN_SECONDS = 30.0
-_LINE_OVERHEAD = 2048
-
-_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
-_held: list[Journal] = []
-_forking = threading.Lock()
 
 
 class Journal:
@@ -70,46 +63,48 @@ class Journal:
         *,
         fallback: Path | None,
         sync: Sync = "batch",
+        segment_limit: int = SEGMENT_LIMIT,
         files: Files | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A journal of the store at a path, and of the fallback where there is one."""
-        self.store = Layout.of(store)
-        self.fallback = None if fallback is None else Layout.of(fallback)
+        self._places = Places(store, fallback, files or Files(), clock)
+        self._counts = Counts()
         self._sync_mode: Sync = sync
-        self._files = files or Files()
+        self._limit = segment_limit
         self._clock = clock
-        self._reported: dict[Loss, int] = dict(losses.totals())
-        self._complained: set[str] = set()
-        self._notes: list[str] = []
         self._begin()
-        _journals.add(self)
+        accompany(self)
 
     def _begin(self) -> None:
         """The state of a process that has written nothing yet."""
         self._lock = threading.RLock()
+        self._sealing = threading.RLock()  # never waited for by who appends
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._busy = False
-        self._rand = secrets.token_hex(6)
         self._seq = itertools.count(1)
-        self._last_ms = 0
         self._segment: Segment | None = None
         self._parked: Segment | None = None
-        self._place = self.store
-        self._ready: set[Layout] = set()
-        self._opened_at = self._appended_at = 0.0
-        self._dirty = self._unnamed = False
-        self._waiting: deque[Line] = deque()
-        self._waiting_bytes = 0
-        self._failures = 0
-        self._retry_at = 0.0
-        self._store_again_at = 0.0
+        self._leaving: list[Segment] = []
+        self._rotation = Rotation(self._limit, self._clock)
+        self._dirty = False
+        self._waiting = Waiting(self._clock)
+
+    @property
+    def store(self) -> Layout:
+        """The store that lines belong in."""
+        return self._places.store
+
+    @property
+    def fallback(self) -> Layout | None:
+        """The store that takes them while that one cannot be written."""
+        return self._places.fallback
 
     @property
     def owner(self) -> str:
         """The identity of this process's recorder, as its segments and rows carry it."""
-        return f"{host_name()}-{os.getpid()}-{self._rand}"
+        return self._places.owner
 
     @property
     def path(self) -> Path | None:
@@ -118,13 +113,12 @@ class Journal:
 
     def append(self, line: Line) -> None:
         """Append a line; when this returns, it is on file or kept in memory or counted as lost."""
-        fields = line.fields
-        fields["seq"] = next(self._seq)
+        line.fields["seq"] = next(self._seq)
         if line.lost:
-            losses.count(NAME, OVERSIZE, line.lost, trace_id=fields.get("trace_id"))
+            self._counts.oversize(line.fields, line.lost)
         with self._lock:
             # A signal's handler may record while this thread is inside: let it wait its turn.
-            if self._busy or self._waiting:
+            if self._busy or self._waiting.lines:
                 self._keep(line)
             else:
                 self._busy, written = True, False
@@ -137,32 +131,45 @@ class Journal:
         if not self._dirty or self._thread is None:
             self._dirty = True
             self._start()
-        if self._notes:
+        if self._places.notes:
             self._log()
 
     def flush(self) -> None:
         """Write what is kept and the losses counted since, and make it survive a loss of power."""
         with self._lock:
             self._drain()
-            self._write_losses()
+            self._write_counts()
         self._sync()
         self._log()
 
     def close(self) -> None:
-        """Flush, seal the segment and stop the daemon; the next line begins again."""
+        """Flush, seal the segment and stop the daemon; the next line begins again.
+
+        While the program ends it only flushes: what exporters deliver by then is yet to be noted.
+        """
+        if is_ending():
+            self.flush()
+        else:
+            self._close()
+
+    def finish(self) -> None:
+        """The program has ended."""
+        self._close()
+        start_helper(self.store)
+
+    def _close(self) -> None:
         thread = self._stop()
         with self._lock:
             self._drain_elsewhere()
             self._drop_all()
-            self._write_losses()
+            self._write_counts()
             self._drop_all()
-        if self._sync_mode != "off":
-            self._sync()
         with self._lock:
-            for segment in (self._segment, self._parked):
-                _seal(segment)
+            last = [one for one in (self._segment, self._parked) if one is not None]
+            self._leaving += last
             self._segment = self._parked = None
             self._dirty = False
+        self._seal_leaving()
         if thread is not None and thread is not threading.current_thread():
             thread.join(1.0)
         self._log()
@@ -171,45 +178,64 @@ class Journal:
 
     def _write(self, lines: Sequence[Line]) -> bool:
         segment = self._segment
-        if segment is None or segment.size > _HARD_LIMIT or not segment.is_ours() or segment.broken:
+        if (
+            segment is None
+            or self._rotation.is_overfull(segment)
+            or not segment.is_ours()
+            or segment.broken
+        ):
             segment = self._next()
             if segment is None:
                 return False
+        carried = segment.carried
         data, fresh = self._compose(lines, segment)
         try:
             segment.append(data)
         except OSError as error:
-            self._complain(self._place, error)
+            segment.carried = carried
+            self._places.complain(self._places.current, error)
             return False
         segment.known.update(fresh)
-        self._appended_at = self._clock()
+        self._rotation.appended()
         if self._sync_mode == "write":
-            with contextlib.suppress(OSError):
-                segment.sync()
-        elif segment.size > SEGMENT_LIMIT:
+            self._sync_now(segment)
+        elif self._rotation.is_full(segment):
             self._wake.set()
         return True
 
-    def _compose(self, lines: Sequence[Line], segment: Segment) -> tuple[bytes, set[str]]:
+    def _sync_now(self, segment: Segment) -> None:
+        try:
+            segment.sync()
+            segment.sync_name()
+            self._places.sync_names()
+        except OSError as error:
+            self._places.complain(self._places.current, error)
+
+    def _compose(self, lines: Sequence[Line], segment: Segment) -> tuple[bytes, list[str]]:
         """The bytes of lines, each after the items that the segment lacks; and their hashes."""
-        fresh: set[str] = set()
+        fresh: list[str] = []
         chunks: list[bytes] = []
         for line in lines:
-            if not segment.known.issuperset(line.items):
-                for name, value in line.items.items():
-                    if name not in segment.known and name not in fresh:
-                        fresh.add(name)
-                        chunks.append(encode_item(name, value, next(self._seq)))
-            line.fields["owner"] = segment.name.owner
+            items = line.items
+            if items and not segment.known.issuperset(items):
+                lacking = [name for name in items if name not in segment.known]
+                if fresh:
+                    lacking = [name for name in lacking if name not in fresh]
+                chunks += [encode_item(name, items[name], next(self._seq)) for name in lacking]
+                fresh += lacking
+                self._rotation.weigh(segment, items, lacking)
+            line.fields["owner"] = segment.owner
             data, lost = encode_line(line)
-            chunks.append(data)
             if lost:
-                losses.count(NAME, OVERSIZE, lost, trace_id=line.fields.get("trace_id"))
-        return b"".join(chunks) if len(chunks) > 1 else chunks[0], fresh
+                self._counts.oversize(line.fields, lost)
+            if len(lines) == 1 and not chunks:
+                return data, fresh
+            chunks.append(data)
+        return b"".join(chunks), fresh
 
     def _next(self) -> Segment | None:
         """Go over to a new segment, in the store or else in the fallback."""
-        opened = self._open()
+        opened = self._places.open()
         if opened is not None:
             self._adopt(*opened)
         elif self._segment is not None and self._segment.broken:
@@ -218,78 +244,48 @@ class Journal:
         return self._segment
 
     def _adopt(self, place: Layout, segment: Segment) -> None:
-        """Make a segment the one that is written, then let go of the one before it.
+        """Make a segment the one that is written; the one before it is the daemon's to let go.
 
         The store's own last segment stays locked while recording goes on in the fallback, so that
         what this process has open there is not taken for interrupted.
         """
         before, self._segment = self._segment, segment
-        moved, self._place = place != self._place, place
-        self._opened_at = self._clock()
-        self._unnamed = True
-        if before is not None and self._dirty and self._sync_mode != "off":
-            with contextlib.suppress(OSError):
-                before.sync()
+        moved, self._places.current = place != self._places.current, place
+        self._rotation.opened(before)
         if before is not None and moved and place == self.fallback:
             self._parked, before = before, None
-        elif moved and place == self.store:
-            self._parked, parked = None, self._parked
-            _seal(parked)
-        _seal(before)
-
-    def _open(self) -> tuple[Layout, Segment] | None:
-        places = [self.store]
-        if self.fallback is not None:
-            tried = self._clock() < self._store_again_at  # and found wanting, a moment ago
-            places.insert(0 if tried else 1, self.fallback)
-        for place in places:
-            try:
-                return place, self._segment_in(place)
-            except (OSError, StoreError) as error:
-                self._ready.discard(place)
-                self._complain(place, error)
-        return None
-
-    def _segment_in(self, place: Layout) -> Segment:
-        if place not in self._ready or not place.hot.is_dir():
-            create(place)
-            self._ready.add(place)
-        self._last_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
-        name = SegmentName(self._last_ms, host_name(), os.getpid(), self._rand)
-        return Segment(place, name, self._files)
+        elif moved and place == self.store and self._parked is not None:
+            self._leaving.append(self._parked)
+            self._parked = None
+        if before is not None:
+            self._leaving.append(before)
+        if len(self._leaving) > _MOST_LEAVING:  # the daemon hangs, or there is none
+            self._seal(self._leaving.pop(0))
 
     def _keep(self, line: Line) -> None:
-        size = _size(line)
-        if self._waiting_bytes + size > MEMORY_LIMIT and not self._busy and self._waiting:
+        waiting = self._waiting
+        if not waiting.has_room(line) and not self._busy and waiting.lines:
             self._divert()
             if self._drain():
-                self._waiting.append(line)
-                self._waiting_bytes += size
+                waiting.add(line)
                 self._drain()
                 return
-        if self._waiting_bytes + size > MEMORY_LIMIT:
+        if not waiting.has_room(line):
             self._drop(line)
-            return
-        if not self._waiting:
-            self._retry_at = self._clock() + _BACK_OFF_SECONDS
+        elif waiting.add(line):
             self._wake.set()
-        self._waiting.append(line)
-        self._waiting_bytes += size
 
     def _drain(self) -> bool:
         """Write what waits, in order; says whether nothing is left."""
         if self._busy:
-            return not self._waiting
+            return not self._waiting.lines
         self._busy = True
         try:
             limit = _BATCH
-            while self._waiting:
-                batch = self._first(limit)
+            while self._waiting.lines:
+                batch = self._waiting.oldest(limit)
                 if self._write(batch):
-                    for line in batch:
-                        self._waiting.popleft()
-                        self._waiting_bytes -= _size(line)
-                    self._failures = 0
+                    self._waiting.written(batch)
                 elif len(batch) > 1:
                     limit = 0  # there may be room for one line where there is none for many
                 else:
@@ -301,79 +297,41 @@ class Journal:
     def _drain_elsewhere(self) -> None:
         """Write what waits, in new segments as long as those have room for some of it."""
         left = -1
-        while not self._drain() and len(self._waiting) != left:
-            left = len(self._waiting)
+        while not self._drain() and len(self._waiting.lines) != left:
+            left = len(self._waiting.lines)
             self._divert()
-
-    def _first(self, limit: int) -> list[Line]:
-        """What has waited longest: as many lines as a limit of bytes allows, at least one."""
-        batch: list[Line] = []
-        size = 0
-        for line in self._waiting:
-            size += _size(line)
-            if batch and size > limit:
-                break
-            batch.append(line)
-        return batch
 
     def _divert(self) -> None:
         """Stop trying the store for a while."""
-        if self._place == self.store or self._segment is None:
-            self._store_again_at = self._clock() + _STORE_AGAIN_SECONDS
+        if self._places.current == self.store or self._segment is None:
+            self._places.put_off()
             self._next()
 
     def _drop(self, line: Line) -> None:
-        fields = line.fields
-        if fields["k"] == "loss":  # not lost: its counter still stands, for who records next
-            loss = Loss(fields["exporter"], fields["reason"], fields["trace_id"])
-            self._reported[loss] = self._reported.get(loss, 0) - fields["items"]
+        if self._counts.take_back(line.fields):
             return
         losses.count(NAME, DROPPED, trace_id=line.fields.get("trace_id"))
-        self._notes.append(
+        self._places.notes.append(
             f"Records are being lost: neither the store {str(self.store.catalog)!r} nor its "
             f"fallback can be written, and {MEMORY_LIMIT >> 20} MiB are waiting. What does not "
             f"fit is dropped and counted. Make space or give permission there."
         )
 
     def _drop_all(self) -> None:
-        while self._waiting:
-            self._drop(self._waiting.popleft())
-        self._waiting_bytes = 0
+        for line in self._waiting.clear():
+            self._drop(line)
 
-    def _write_losses(self) -> None:
-        totals = losses.totals()
-        for loss, total in totals.items():
-            before = self._reported.get(loss, 0)
-            more = total - before if total >= before else total
-            self._reported[loss] = total
-            if more:
-                line = loss_line(loss.exporter, loss.reason, more, loss.trace_id, time.time_ns())
-                line.fields["seq"] = next(self._seq)
-                self._waiting.append(line)
-                self._waiting_bytes += _LINE_OVERHEAD
-        if self._waiting:
+    def _write_counts(self) -> None:
+        for line in self._counts.more():
+            line.fields["seq"] = next(self._seq)
+            self._waiting.add(line)
+        if self._waiting.lines:
             self._drain()
-
-    def _complain(self, place: Layout, error: Exception) -> None:
-        where = str(place.catalog)
-        if isinstance(error, StoreError):
-            text = str(error)
-        else:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            text = (
-                f"The store {where!r} cannot be written ({reason}). Every record is kept in "
-                f"memory until it can. Make space or give permission there."
-            )
-        if place == self.store and self.fallback is not None:
-            text += f" Meanwhile recording goes on in {str(self.fallback.catalog)!r}."
-        if text not in self._complained:
-            self._complained.add(text)
-            self._notes.append(text)
 
     def _log(self) -> None:
         """Log outside of the lock: a handler may itself record, or hold locks of its own."""
         with self._lock:
-            notes, self._notes = self._notes, []
+            notes, self._places.notes = self._places.notes, []
         for note in dict.fromkeys(notes):
             if note.startswith("Records are being lost"):
                 losses.warn(DROPPED, note)
@@ -408,7 +366,7 @@ class Journal:
         while True:
             wake.wait(self._delay())
             wake.clear()
-            if self._dirty and not self._waiting and self._sync_mode == "batch":
+            if self._dirty and not self._waiting.lines and self._sync_mode == "batch":
                 wake.wait(_SYNC_SECONDS)  # let a batch gather; what is urgent wakes us
                 wake.clear()
             with self._lock:
@@ -422,79 +380,88 @@ class Journal:
                 )
 
     def _delay(self) -> float:
-        if self._waiting:
-            return max(0.01, self._retry_at - self._clock())
+        if self._waiting.lines:
+            return max(0.01, self._waiting.retry_at - self._clock())
         return _HOUSEKEEPING_SECONDS
 
     def tend(self) -> None:
         """What the daemon does each time it wakes."""
-        if self._waiting and self._clock() >= self._retry_at:
+        if self._waiting.lines and self._clock() >= self._waiting.retry_at:
             self._retry()
+        self._seal_leaving()
         if self._sync_mode != "off":
             self._sync()
         else:
             self._dirty = False
         with self._lock:
-            self._write_losses()
-        if self._is_due():
+            self._write_counts()
+        segment = self._segment
+        if segment is not None and self._rotation.is_due(segment):
+            in_burst = self._rotation.is_full(segment)
             self.seal()
+            self._look_after(in_burst)
         self._log()
+
+    def _look_after(self, in_burst: bool) -> None:
+        """Have somebody compact what piled up; in a burst a missing catalog can wait."""
+        looked_at = os.path.lexists(self.store.catalog) or self._limit < SEGMENT_LIMIT
+        if in_burst and not looked_at and not has_piled_up(self.store):
+            return
+        start_helper(self.store)
 
     def _retry(self) -> None:
         with self._lock:
-            if self._drain():
-                return
-            self._failures += 1
-            pause = min(_BACK_OFF_SECONDS * 2**self._failures, _HOUSEKEEPING_SECONDS)
-            self._retry_at = self._clock() + pause
-            if self._failures >= _PATIENCE:
+            if not self._drain() and self._waiting.failed():
                 self._divert()
                 self._drain()
 
     def _sync(self) -> None:
         with self._lock:
-            segment, dirty, unnamed = self._segment, self._dirty, self._unnamed
-            self._dirty = self._unnamed = False
+            segment, self._dirty = self._segment, False
         if segment is None:
             return
         try:
-            if dirty:
-                segment.sync()
-            if unnamed:
-                segment.sync_name()
+            segment.sync()
+            segment.sync_name()
+            self._places.sync_names()
         except OSError as error:
             with self._lock:
                 if segment is self._segment and not segment.closed:
-                    self._complain(self._place, error)
-
-    def _is_due(self) -> bool:
-        segment = self._segment
-        if segment is None:
-            return False
-        if segment.gone:
-            return True
-        now = self._clock()
-        silent = now - self._appended_at
-        old = now - self._opened_at >= _ROTATE_SECONDS and silent < _ROTATE_SECONDS
-        return segment.size > SEGMENT_LIMIT or (
-            segment.size > 0 and (old or silent >= _IDLE_SECONDS)
-        )
+                    self._places.complain(self._places.current, error)
 
     def seal(self) -> None:
         """Seal the segment; an empty one follows it, which says that this process lives."""
         with self._lock:
             due = self._segment
-            opened = None if due is None else self._open()
+            opened = None if due is None else self._places.open()
         if opened is None:
             return
         place, segment = opened
-        with contextlib.suppress(OSError):
-            segment.sync_name()
+        if self._sync_mode != "off":
+            with contextlib.suppress(OSError):
+                segment.sync_name()
         with self._lock:
             if self._segment is due and due is not None:
                 self._adopt(place, segment)
-                return
-        _seal(segment)
+            else:
+                self._leaving.append(segment)
+        self._seal_leaving()
+
+    def _seal_leaving(self) -> None:
+        with self._sealing:  # whoever comes second finds them sealed
+            with self._lock:
+                leaving, self._leaving = self._leaving, []
+            for segment in leaving:
+                self._seal(segment)
+
+    def _seal(self, segment: Segment) -> None:
+        """Sync and close a segment that nothing is written to any more."""
+        if segment.size and self._sync_mode != "off":
+            with contextlib.suppress(OSError):
+                segment.sync()
+                segment.sync_name()
+        segment.discard_if_empty()
+        segment.release()
 
     # Forks.
 
@@ -508,55 +475,9 @@ class Journal:
 
     def begin_anew(self) -> None:
         """After a fork, in the child, whose counters of losses have begun anew before."""
-        for segment in (self._segment, self._parked):
+        for segment in (self._segment, self._parked, *self._leaving):
             if segment is not None:
                 segment.release()
-        self._reported = dict(losses.totals())
-        self._notes = []
+        self._places.begin()
+        self._counts.begin()
         self._begin()
-
-
-def _size(line: Line) -> int:
-    """About how much memory a line takes; what is over 64 KiB in it is an item."""
-    return _LINE_OVERHEAD + sum(map(len, line.items.values()))
-
-
-def _seal(segment: Segment | None) -> None:
-    if segment is not None:
-        segment.discard_if_empty()
-        segment.release()
-
-
-def _before_fork() -> None:
-    _forking.acquire()
-    _held.extend(_journals)
-    for journal in _held:
-        journal.hold()
-
-
-def _after_fork_in_parent() -> None:
-    while _held:
-        _held.pop().let_go()
-    _forking.release()
-
-
-def _after_fork_in_child() -> None:
-    global _forking
-    _forking = threading.Lock()
-    while _held:
-        _held.pop().begin_anew()
-
-
-def _at_exit() -> None:
-    for journal in list(_journals):
-        journal.close()
-        start_helper(journal.store)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
-atexit.register(_at_exit)

@@ -26,6 +26,7 @@ parts first and segments after them, and leaves out what any listed part covers.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -186,8 +187,8 @@ class Layout:
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever recorded here."""
-        return self.format_file.exists()
+        """Whether anything was ever recorded here, as far as this user may know."""
+        return os.path.exists(self.format_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +254,29 @@ def list_segments(layout: Layout) -> tuple[SegmentName, ...]:
 
 
 def read_covers(layout: Layout, part: PartName) -> frozenset[str]:
-    """What a part covers; what is no name of ours is ignored, as garbage must hide nothing."""
+    """What a part covers; what is no name of ours is ignored, as garbage must hide nothing.
+
+    Where the file that plain SQL reads is not whole, the manifest says which of it is still there.
+    """
     try:
         text = (layout.part(part) / COVERS).read_bytes().decode("utf-8", "replace")
     except OSError:
-        return frozenset()
-    return frozenset(line for line in text.splitlines() if _is_source(line))
+        text = ""
+    lines = text.splitlines()
+    names = frozenset(line for line in lines if _is_source(line))
+    if text.endswith("\n") and len(names) == len(lines):
+        return names
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        said = json.loads((layout.part(part) / MANIFEST).read_bytes())
+        names |= {name for name in map(str, said["covers"]) if _is_source(name)}
+        return frozenset(name for name in names if is_there(layout, name))
+    return names
+
+
+def is_there(layout: Layout, source: str) -> bool:
+    """Whether a source that covers name still exists, whatever is in it."""
+    base = source.partition("/")[0]
+    return os.path.lexists((layout.hot if base.endswith(SUFFIX) else layout.parts) / base)
 
 
 def is_locked(path: Path) -> bool:
@@ -334,14 +352,15 @@ def check_path(layout: Layout) -> None:
     Raises:
         StoreError: If the path is a folder, or its data folder is a file.
     """
-    if layout.catalog.is_dir():
+    # os.path, not Path: what this user may not see is told by who goes on to read it.
+    if os.path.isdir(layout.catalog):
         shown = str(layout.catalog)
         better = shown[:-2] if shown.endswith(".d") else os.path.join(shown, "traces.duckdb")
         raise StoreError(
             f"The store {shown!r} is a folder. A store is named by its catalog file, beside "
             f"which the folder with '.d' at its end holds the data. Name {better!r} instead."
         )
-    if layout.root.exists() and not layout.root.is_dir():
+    if os.path.exists(layout.root) and not os.path.isdir(layout.root):
         raise StoreError(
             f"{str(layout.root)!r} is a file. The data of the store {str(layout.catalog)!r} "
             f"belongs in a folder of that name. Move the file away, or name another store."

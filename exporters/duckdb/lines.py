@@ -1,8 +1,8 @@
 """Lines of a segment: from the record of a trace or span to bytes, and back to what was kept.
 
-Content goes into items, which are named by the hash of their bytes, so that a line is short and
-the hundredth turn of a loop does not write the first one's messages again. See `schema` for what
-a line looks like.
+Content goes into items (see `content`), which are named by the hash of their bytes, so that a line
+is short and the hundredth turn of a loop does not write the first one's messages again. See
+`schema` for what a line looks like.
 """
 
 from __future__ import annotations
@@ -10,21 +10,19 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
 
-from exporters.duckdb.schema import INLINE_LIMIT, LINE_LIMIT, SCHEMA
+from exporters.duckdb.content import OVERSIZE, SLACK, Items
+from exporters.duckdb.schema import INLINE_LIMIT, LINE_LIMIT, LIST_SIZE, SCHEMA
+from tracer.deliveries import Delivery
 from tracer.encoding import as_text
-from tracer.snapshot import Content, SpanRecord, TraceRecord
+from tracer.snapshot import SpanRecord, TraceRecord
 
-_SLACK = 4096  # what a line has beside its content
+_BODY_LIMIT = LINE_LIMIT - SLACK
 _HEAD = 17  # len('{"crc":"00000000"')
 _START = re.compile(rb'\{"crc":"([0-9a-f]{8})",')
-_NAMES_BYTES = 8 * 1024 * 1024
-_MESSAGE = 4096  # characters of an error's message that stay in place
-OVERSIZE = "larger than a line may be"
 
 
 class Line(NamedTuple):
@@ -41,175 +39,152 @@ class Line(NamedTuple):
     lost: int = 0
 
 
-class _Names(dict[bytes, str]):
-    """Hashes of content seen lately, which a loop's next turn has all over again.
-
-    Keyed by the content itself, so an entry cannot be wrong, and emptied when it holds 8 MiB.
-    """
-
-    size = 0
-
-    def add(self, value: bytes) -> str:
-        """The hash of new content."""
-        name = blake2b(value, digest_size=16).hexdigest()
-        if len(value) <= INLINE_LIMIT:
-            self.size += len(value)
-            if self.size > _NAMES_BYTES:
-                self.clear()
-                self.size = len(value)
-            self[value] = name
-        return name
-
-
-_names = _Names()
-
-
-class _Content:
-    """Collects the items of one line and decides what stays in place."""
-
-    __slots__ = ("items", "lost")
-
-    def __init__(self) -> None:
-        self.items: dict[str, bytes] = {}
-        self.lost = 0
-
-    def item(self, value: bytes) -> str:
-        """The hash under which a value is kept."""
-        if len(value) > LINE_LIMIT - _SLACK:
-            value = self.marker(len(value))
-        name = _names.get(value)
-        if name is None:
-            name = _names.add(value)
-        self.items[name] = value
-        return name
-
-    def marker(self, size: int) -> bytes:
-        """What stands where a value would not fit."""
-        self.lost += 1
-        return orjson.dumps({"flightlog.lost": OVERSIZE, "bytes": size})
-
-    def wrapped(self, value: Content, *, shared: bool = False) -> dict[str, Any] | None:
-        """Content in the form of the columns input, output, instructions and tools."""
-        if value is None:
-            return None
-        if type(value) is tuple:
-            known = _names.get
-            names = [name for element in value if (name := known(element)) is not None]
-            if len(names) < len(value):
-                return {"refs": [self.item(element) for element in value]}
-            self.items.update(zip(names, value, strict=True))  # all of it was seen lately
-            return {"refs": names}
-        assert isinstance(value, bytes)
-        if shared or len(value) > INLINE_LIMIT:
-            return {"ref": self.item(value)}
-        return {"value": orjson.Fragment(value)}
-
-    def in_place(self, value: bytes | None) -> Any:
-        """JSON in the form of the columns metadata and data."""
-        if value is None:
-            return None
-        if len(value) > INLINE_LIMIT:
-            return {"$ref": self.item(value)}
-        return orjson.Fragment(value)
-
-    def error(self, value: bytes | None) -> Any:
-        """JSON in the form of the column error, of which SQL asks for message and type."""
-        if value is None or len(value) <= INLINE_LIMIT:
-            return self.in_place(value)
-        said = orjson.loads(value)
-        if not isinstance(said, dict):
-            return self.in_place(value)
-        message, data = said.get("message"), said.get("data")
-        kind = data.get("type") if isinstance(data, dict) else None
-        return {
-            "$ref": self.item(value),
-            "message": message[:_MESSAGE] if isinstance(message, str) else message,
-            "data": {"type": kind} if isinstance(kind, str) else None,
-        }
+# What a span does not have is not put in, rather than taken out again: this runs twice a span.
 
 
 def trace_line(record: TraceRecord) -> Line:
     """The line of a trace as it started or ended."""
-    content = _Content()
-    fields = {
+    items = Items()
+    fields: dict[str, Any] = {
         "k": "trace",
         "v": SCHEMA,
         "rev": 0 if record.end_ns is None else 1,
         "trace_id": record.trace_id,
         "trace_name": record.name,
-        "group_id": record.group_id,
-        "metadata": content.in_place(record.metadata),
         "name": record.name,
         "start_ns": record.start_ns,
-        "end_ns": record.end_ns,
         "status": record.status,
-        "error": content.error(record.error),
-        "input": content.wrapped(record.input),
-        "output": content.wrapped(record.output),
     }
-    return Line(fields, content.items, content.lost)
+    if record.group_id is not None:
+        fields["group_id"] = record.group_id
+    if record.metadata is not None:
+        fields["metadata"] = items.in_place(record.metadata)
+    if record.end_ns is not None:
+        fields["end_ns"] = record.end_ns
+    if record.error is not None:
+        fields["error"] = items.error(record.error)
+    if record.input is not None:
+        fields["input"] = items.wrapped(record.input)
+    if record.output is not None:
+        fields["output"] = items.wrapped(record.output)
+    return Line(fields, items.found, items.lost)
 
 
 def span_line(record: SpanRecord) -> Line:
     """The line of a span as it started or ended."""
-    content = _Content()
-    usage = record.usage
-    fields = {
+    items = Items()
+    fields: dict[str, Any] = {
         "k": "span",
         "v": SCHEMA,
         "rev": 0 if record.end_ns is None else 1,
         "trace_id": record.trace_id,
         "span_id": record.span_id,
-        "parent_id": record.parent_id,
-        "trace_name": record.trace_name,
-        "group_id": record.group_id,
-        "metadata": content.in_place(record.metadata),
         "name": record.name,
         "type": record.type,
         "start_ns": record.start_ns,
-        "end_ns": record.end_ns,
         "status": record.status,
-        "error": content.error(record.error),
-        "model": record.model,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cached_tokens": usage.cached_tokens,
-        "reasoning_tokens": usage.reasoning_tokens,
-        "input": content.wrapped(record.input),
-        "output": content.wrapped(record.output),
-        "instructions": content.wrapped(record.instructions, shared=True),
-        "tools": content.wrapped(record.tools),
-        "data": content.in_place(record.data),
-        "attributes": record.attributes or None,
-        "first_token_ns": record.first_token_ns,
     }
-    return Line(fields, content.items, content.lost)
+    if record.parent_id is not None:
+        fields["parent_id"] = record.parent_id
+    if record.trace_name is not None:
+        fields["trace_name"] = record.trace_name
+    if record.group_id is not None:
+        fields["group_id"] = record.group_id
+    if record.metadata is not None:
+        fields["metadata"] = items.in_place(record.metadata)
+    if record.end_ns is not None:
+        fields["end_ns"] = record.end_ns
+    if record.error is not None:
+        fields["error"] = items.error(record.error)
+    _put_content(fields, record, items)
+    _put_call(fields, record)
+    return Line(fields, items.found, items.lost)
+
+
+def _put_content(fields: dict[str, Any], record: SpanRecord, items: Items) -> None:
+    if record.input is not None:
+        fields["input"] = items.wrapped(record.input)
+    if record.output is not None:
+        fields["output"] = items.wrapped(record.output)
+    if record.instructions is not None:
+        fields["instructions"] = items.wrapped(record.instructions, shared=True)
+    if record.tools is not None:
+        fields["tools"] = items.wrapped(record.tools)
+    fields["data"] = items.in_place(record.data)
+    if record.attributes:
+        fields["attributes"] = record.attributes
+
+
+def _put_call(fields: dict[str, Any], record: SpanRecord) -> None:
+    """What only model calls have."""
+    if record.model is not None:
+        fields["model"] = record.model
+    usage = record.usage
+    if usage.input_tokens is not None:
+        fields["input_tokens"] = usage.input_tokens
+    if usage.output_tokens is not None:
+        fields["output_tokens"] = usage.output_tokens
+    if usage.cached_tokens is not None:
+        fields["cached_tokens"] = usage.cached_tokens
+    if usage.reasoning_tokens is not None:
+        fields["reasoning_tokens"] = usage.reasoning_tokens
+    if record.first_token_ns is not None:
+        fields["first_token_ns"] = record.first_token_ns
 
 
 def loss_line(exporter: str, reason: str, items: int, trace_id: str | None, now_ns: int) -> Line:
     """The line that says what could not be kept; `items` is how many more since the last one."""
-    fields = {
+    fields: dict[str, Any] = {
         "k": "loss",
         "v": SCHEMA,
         "rev": 1,
-        "trace_id": trace_id,
         "start_ns": now_ns,
         "end_ns": now_ns,
-        "exporter": exporter,
-        "reason": reason,
-        "items": items,
     }
+    fields |= {"exporter": exporter, "reason": reason, "items": items}
+    if trace_id is not None:
+        fields["trace_id"] = trace_id
     return Line(fields, {})
 
 
+def delivery_line(delivery: Delivery, items: int, now_ns: int) -> Line:
+    """The line of what an exporter delivered or failed to, `items` more since the last one."""
+    fields: dict[str, Any] = {
+        "k": "delivery",
+        "v": SCHEMA,
+        "rev": 1,
+        "start_ns": now_ns,
+        "end_ns": now_ns,
+    }
+    fields |= {"exporter": delivery.exporter, "status": delivery.status, "items": items}
+    if delivery.reason is not None:
+        fields["reason"] = delivery.reason
+    return Line(fields, {})
+
+
+def _counted(kind: str, exporter: str, items: int, now_ns: int) -> dict[str, Any]:
+    return {
+        "k": kind,
+        "v": SCHEMA,
+        "rev": 1,
+        "start_ns": now_ns,
+        "end_ns": now_ns,
+        "exporter": exporter,
+        "items": items,
+    }
+
+
 def encode_line(line: Line) -> tuple[bytes, int]:
-    """The bytes of a line, and how many more values it lost for want of room."""
-    fields = {key: value for key, value in line.fields.items() if value is not None}
-    body = _dumps(fields)
-    if len(body) <= LINE_LIMIT - _SLACK:
+    """The bytes of a line, and how many more values it lost for want of room.
+
+    What does not fit is cut in the line itself, so that it is counted once however often the line
+    has to be encoded.
+    """
+    body = _dumps(line.fields)
+    if len(body) <= _BODY_LIMIT:
         return _sealed(body), 0
-    lost = _shorten(fields)
-    return _sealed(_dumps(fields)), lost
+    lost = _shorten(line.fields)
+    return _sealed(_dumps(line.fields)), lost
 
 
 def encode_item(name: str, value: bytes, seq: int) -> bytes:
@@ -265,12 +240,14 @@ def _shorten(fields: dict[str, Any]) -> int:
             fields[key], dropped = _short_attributes(value)
             lost += dropped
         elif isinstance(value, str) and len(value) > INLINE_LIMIT:
-            fields[key] = value[:_SLACK]
+            fields[key] = value[:SLACK]
             lost += 1
-        elif isinstance(value, dict) and len(value.get("refs", ())) > LINE_LIMIT // 256:
-            size = len(value["refs"])
-            fields[key] = {"value": {"flightlog.lost": OVERSIZE, "items": size}}
-            lost += 1
+        elif isinstance(value, dict):
+            lists, refs = len(value.get("lists", ())), len(value.get("refs", ()))
+            if lists + refs > LINE_LIMIT // 256:
+                size = lists * LIST_SIZE + refs
+                fields[key] = {"value": {"flightlog.lost": OVERSIZE, "items": size}}
+                lost += 1
     return lost
 
 

@@ -1,47 +1,136 @@
-"""What a recorder does at its exit: start somebody who looks after the store, where there is need.
+"""When a store needs somebody who looks after it, and how that one is started.
 
-With a viewer open, or after a command, there is none; this is for programs that record day after
-day and are never looked at, and for the one who opens `traces.duckdb` with a tool of their own
-before any command of ours has made it.
+A recorder asks at each sealing and at its exit. With a viewer open, or after a command, there is
+no need; this is for programs that record day after day and are never looked at, which have to be
+compacted and kept within their limits while they run, and for the one who opens `traces.duckdb`
+with a tool of their own before any command of ours has made it.
+
+With a limit of the disk everything is smaller: how large a segment may grow, how much may pile up,
+and how much is compacted or merged at once, for all of that takes its place beside the parts.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
 import time
 
+from exporters.duckdb.footprint import size_of
 from exporters.duckdb.layout import Layout
+from exporters.duckdb.purges import is_purge_due
+from exporters.duckdb.shedding import is_backlog, shed
+from tracer.config import child_environ, usable_settings
 
 _BYTES = 64 * 1024 * 1024
 _FILES = 40
 _LATELY_SECONDS = 30.0
+_LATELY_LIMITED = 2.0  # where more would be too much within half a minute
+_SMALLEST = 64 * 1024
+_started: list[subprocess.Popen[bytes]] = []
+_HELPER, _CATALOG = "exporters.duckdb.compaction", "exporters.duckdb.catalog"
 
 
-def has_piled_up(layout: Layout) -> bool:
+def share(usual: int, divisor: int, max_disk: int | None) -> int:
+    """A size as it is without a limit of the disk, or less: that part of the limit.
+
+    Args:
+        usual: Bytes without a limit.
+        divisor: Which part of the limit it may take at most.
+        max_disk: The limit; None for none.
+    """
+    if max_disk is None:
+        return usual
+    return max(_SMALLEST, min(usual, max_disk // divisor))
+
+
+def segment_limit(usual: int, max_disk: int | None) -> int:
+    """How large a segment may grow before it is sealed."""
+    return share(usual, 40, max_disk)
+
+
+def has_piled_up(layout: Layout, max_disk: int | None = None) -> bool:
     """Whether segments are many or large, and the last compaction is not just over."""
     with contextlib.suppress(OSError):
-        if time.time() - layout.lock.stat().st_mtime < _LATELY_SECONDS:
+        age = time.time() - layout.lock.stat().st_mtime
+        if age < (_LATELY_SECONDS if max_disk is None else _LATELY_LIMITED):
             return False
-        files = [entry.stat().st_size for entry in os.scandir(layout.hot) if entry.is_file()]
-        return len(files) > _FILES or sum(files) > _BYTES
+        sizes = [size_of(entry.path) for entry in os.scandir(layout.hot) if entry.is_file()]
+        return sum(sizes) > share(_BYTES, 20, max_disk) or (
+            len(sizes) > _FILES and age >= _LATELY_SECONDS
+        )
     return False
 
 
-def start_helper(layout: Layout) -> bool:
-    """Start a process of its own that compacts or makes the catalog; says whether it did."""
+def start_helper(layout: Layout, *, ours: bool = True) -> bool:
+    """Start a process of its own that compacts or makes the catalog; says whether it did.
+
+    Cheap where there is no need. Only one of many who ask at once starts somebody.
+
+    Args:
+        layout: The store.
+        ours: Whether the limits of the settings are meant for this store: the recorder's own.
+            Else they are where it is the store of the settings: one that a user only looks into,
+            such as somebody's export, is not cut down to them.
+    """
+    _reap()
     if not sys.executable or not layout.exists:
         return False
-    if has_piled_up(layout):
-        module = "exporters.duckdb.compaction"
-    elif not os.path.lexists(layout.catalog):
-        module = "exporters.duckdb.catalog"
-    else:
+    words = needed(layout, ours=ours)
+    if words is None:
         return False
+    with contextlib.suppress(OSError):
+        os.utime(layout.lock)  # the next one who asks sees that somebody is at it
+    return _start(words)
+
+
+def needed(layout: Layout, *, ours: bool) -> list[str] | None:
+    """The module that has something to do, with its arguments; None where nothing has."""
+    chosen = usable_settings()
+    limited = ours or Layout.of(chosen.store) == layout
+    max_disk = chosen.max_disk if limited else None
+    if max_disk is not None and ours:
+        _relieve(layout, max_disk)
+    store = ["--store", str(layout.catalog)]
+    if has_piled_up(layout, max_disk) or is_purge_due(layout):
+        if is_compacting(layout):
+            return None
+        return [_HELPER, *store] if limited else [_HELPER, *store, "--no-limits"]
+    if not os.path.lexists(layout.catalog):
+        return [_CATALOG, *store]
+    return None
+
+
+def _relieve(layout: Layout, max_disk: int) -> None:
+    """Where segments are far too many, do not wait for anybody: delete the oldest of them."""
+    with contextlib.suppress(OSError):
+        if is_backlog(size_of(layout.hot) // 2, max_disk):
+            shed(layout, max_disk, steps=lambda _: None)
+
+
+def is_compacting(layout: Layout) -> bool:
+    """Whether somebody holds the store's lock now."""
+    try:
+        fd = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
+def _start(words: list[str]) -> bool:
     # -P: the folder that the program runs in must not bring modules of the same names.
-    command = [sys.executable, "-P", "-m", module, "--store", str(layout.catalog)]
+    command = [sys.executable, "-P", "-m", *words]
     try:
         started = subprocess.Popen(
             command,
@@ -49,8 +138,23 @@ def start_helper(layout: Layout) -> bool:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env=child_environ(),
         )
     except OSError:
         return False
-    started.returncode = 0  # on its own from here: nobody waits for it
+    _started.append(started)
     return True
+
+
+def _reap() -> None:
+    """Ask after those that were started: one that is done stays a zombie until then."""
+    _started[:] = [process for process in _started if process.poll() is None]
+
+
+def _let_go() -> None:
+    """At the end of this process those that were started are on their own; nobody waits."""
+    for process in _started:
+        process.returncode = 0
+
+
+atexit.register(_let_go)

@@ -1,8 +1,9 @@
 """The exact reader: DuckDB in memory over the parts and segments that count now.
 
 Parts are read where they are. Segments are tailed: each byte of one is parsed once, into a table
-in memory, and its rows leave that table when a part has replaced the segment. The views are those
-of the catalog file; only what lies under them differs.
+in memory, and its rows leave that table when a part has replaced the segment. Of a backlog only so
+much goes into memory, and the other segments are read where they are too. The views are those of
+the catalog file; only what lies under them differs.
 """
 
 from __future__ import annotations
@@ -11,27 +12,41 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from exporters.duckdb import layout as folder
 from exporters.duckdb.catalog import statements
-from exporters.duckdb.layout import Layout, PartName, SegmentName
+from exporters.duckdb.damage import set_aside, warn_once
+from exporters.duckdb.inventory import Counting, Inventory
+from exporters.duckdb.layout import Layout, PartName, SegmentName, parse_part
 from exporters.duckdb.lines import check_line
-from exporters.duckdb.parts import listed
-from exporters.duckdb.schema import DERIVED, ITEM, RECORD
+from exporters.duckdb.parts import listed, quoted
+from exporters.duckdb.schema import DERIVED, ITEM, LINE_LIMIT, RECORD
+from exporters.duckdb.tail import chunks
 from exporters.store import StoreError
 
-_CHUNK = 16 * 1024 * 1024  # bytes of a segment that are parsed in one go
+TABLE_BYTES = 48 * 1024 * 1024  # of segments that are in memory; DuckDB takes twice as much
 _RETRIES = 5
+_PART = re.compile(r"/parts/(p-[0-9a-f-]+)/")
 _VANISHED = re.compile(r"No files found|No such file|Cannot open file|Could not read from file")
 _COLUMNS = ", ".join(field.name for field in RECORD)
 _TYPED = ", ".join(f"null::{field.type} as {field.name}" for field in RECORD)
 _NOTHING = f"{_TYPED}, " + ", ".join(f"null::{type} as {name}" for name, type, _ in DERIVED)
 _SHAPE = "{" + ", ".join(f'"{f.name}": "{f.type}"' for f in (*RECORD, *ITEM)) + "}"
 _DERIVE = ", ".join(column.expression for column in DERIVED)
+_READ = (
+    "read_json({files}, format = 'newline_delimited', columns = {columns}, ignore_errors = true, "
+    f"filename = true, maximum_object_size = {LINE_LIMIT + 65536})"
+)
+_PART_COLUMNS = f"{_COLUMNS}, start_time, end_time, duration_ms"
+_NO_ITEM = "null::varchar as hash, null::json as value"
+_RECORDS = "{" + ", ".join(f"'{field.name}': '{field.type}'" for field in RECORD) + "}"
+_ITEMS = "{'k': 'VARCHAR', 'hash': 'VARCHAR', 'value': 'JSON'}"
+_KINDS = "k in ('span', 'trace', 'loss', 'delivery')"
 
 
 class Reader:
@@ -48,18 +63,20 @@ class Reader:
         folder.check_path(layout)
         self._layout = layout
         self._lock = threading.Lock()
+        self._inventory = Inventory(layout)
+        self._counting: Counting | None = None
+        self._checked: dict[PartName, frozenset[str]] = {}  # files that can be read
         self._offsets: dict[SegmentName, int] = {}
-        self._covers: dict[PartName, frozenset[str]] = {}
-        self._parts: tuple[tuple[PartName, ...], tuple[PartName, ...]] | None = None
+        self._in_table: dict[SegmentName, int] = {}  # bytes
+        self._in_place: set[SegmentName] = set()
         self._open_owners: frozenset[str] = frozenset()
         self._gone: set[str] = set()
-        self._batch = 0
         self._found = False
-        self._changed: set[str] = set()
-        self._deleted = False
         self.bad_lines = 0
         self._database = _connect(
-            layout, memory_limit, statements(raw=False) if views is None else views
+            layout,
+            memory_limit,
+            statements(raw=False, root=layout.root) if views is None else views,
         )
         self._local = threading.local()
 
@@ -90,30 +107,37 @@ class Reader:
                     if attempt == _RETRIES - 1 or not _VANISHED.search(str(error)):
                         raise _unreadable(self._layout, error) from error
 
-    def take_changes(self) -> tuple[frozenset[str], bool]:
-        """Ids of traces that changed since this was last called, and whether any was deleted."""
-        with self._lock:
-            changed, self._changed = frozenset(self._changed), set()
-            deleted, self._deleted = self._deleted, False
-            return changed, deleted
-
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query of ours, after a refresh where files have vanished under it."""
         return self.retrying(lambda: self._own_cursor().execute(sql, parameters).fetchall())
 
     def retrying(self, ask: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
-        """What `ask` answers; asked again when a file was replaced while it was being read."""
+        """What `ask` answers; asked again when a file was replaced, or had to be left out."""
         for _ in range(_RETRIES - 1):
             try:
                 return ask()
             except duckdb.Error as error:
-                if not _VANISHED.search(str(error)):
+                if not _VANISHED.search(str(error)) and not self.mend(error):
                     raise _unreadable(self._layout, error) from error
                 self.refresh()
         try:
             return ask()
         except duckdb.Error as error:
             raise _unreadable(self._layout, error) from error
+
+    def mend(self, error: duckdb.Error) -> bool:
+        """Leave out the part that an error names, if it is damaged; says whether to ask again."""
+        match = _PART.search(said(error)[1])
+        part = parse_part(match[1]) if match is not None else None
+        if part is None:
+            return False
+        try:
+            with self._lock:
+                set_aside(self._layout, self._inventory, part, error)
+                self._counting = None
+        except duckdb.Error:
+            return False
+        return True
 
     def _look(self) -> None:
         """Catch up, and find out which of those that left something open are dead."""
@@ -132,165 +156,177 @@ class Reader:
 
     def _catch_up(self) -> None:
         """Bring tables and views to what the folder holds."""
-        parts, opens, segments = self._listing()
-        known = set(segments)
+        counting = self._inventory.look()
+        while not all(self._is_sound(part) for part in counting.parts):
+            counting = self._inventory.look()
+        known = set(counting.segments)
         left = [name for name in self._offsets if name not in known]
-        grown = [name for name in segments if self._has_grown(name)]
-        if not grown and not left and (parts, opens) == self._parts:
+        grown = [name for name in reversed(counting.segments) if self._has_grown(name)]
+        if not grown and not left and counting == self._counting:
             return
-        fresh = self._unseen(parts, left)
-        covered: set[str] = set().union(*self._covers.values())
-        initial = self._parts is None
-        before = () if self._parts is None else self._parts[0]
-        lost = {part.dirname for part in set(before) - set(parts)} | {n.filename for n in left}
         cursor = self._own_cursor()
-        first = self._batch
         cursor.execute("begin")
         try:
-            for name in left:
-                cursor.execute("delete from _hot_rows where source = ?", [name.filename])
-                cursor.execute("delete from _hot_values where source = ?", [name.filename])
-                del self._offsets[name]
-            for name in grown:
-                for lines in self._tail(name):
-                    self._insert(cursor, name, lines)
-            if (parts, opens) != self._parts:
-                for view in _part_views(self._layout, parts, opens):
-                    cursor.execute(view)
-                self._parts = (parts, opens)
+            self._bring(cursor, counting, left, grown)
             cursor.execute("commit")
         except BaseException:
             cursor.execute("rollback")
             self._start_over(cursor)
             raise
-        self._deleted |= not lost <= covered
-        if self._batch == first and not fresh and not left and not lost and not initial:
-            return
-        self._changed |= self._touched(cursor, first, fresh)
-        owners = cursor.execute(
-            "select distinct owner from _live where rev = 0 and owner is not null"
-        ).fetchall()
-        self._open_owners = frozenset(owner for (owner,) in owners)
+        self._counting = counting
+        self._find_owners(cursor)
 
-    def _listing(
+    def _bring(
         self,
-    ) -> tuple[tuple[PartName, ...], tuple[PartName, ...], tuple[SegmentName, ...]]:
-        """Parts, parts whose open rows count, and segments: parts first, as the protocol wants."""
-        listed = folder.list_parts(self._layout)
-        self._covers = {
-            part: self._covers[part]
-            if part in self._covers
-            else folder.read_covers(self._layout, part)
-            for part in listed
-        }
-        covered: set[str] = set().union(*self._covers.values())
-        listing = folder.Listing(listed, folder.list_segments(self._layout), frozenset(covered))
-        return listing.live_parts, listing.open_parts, listing.live_segments
+        cursor: duckdb.DuckDBPyConnection,
+        counting: Counting,
+        left: list[SegmentName],
+        grown: list[SegmentName],
+    ) -> None:
+        in_place = frozenset(self._in_place)
+        self._drop(cursor, left)
+        for name in left:
+            del self._offsets[name]
+        self._make_room(cursor, grown)
+        for name in grown:
+            if name not in self._in_place:
+                self._take(cursor, name)
+        if self._counting is None or in_place != self._in_place:
+            for view in _hot_views(self._layout, sorted(self._in_place)):
+                cursor.execute(view)
+        if counting != self._counting:
+            for view in self._part_views(counting):
+                cursor.execute(view)
+
+    def _find_owners(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Who may have left something open; of segments that are not in memory, their owners."""
+        rows = cursor.execute(
+            "select owner from _hot_rows group by owner having bool_or(rev = 0) "
+            "union select owner from _open where owner is not null"
+        ).fetchall()
+        owners = {owner for (owner,) in rows if owner is not None}
+        self._open_owners = frozenset(owners | {name.owner for name in self._in_place})
+
+    def _is_sound(self, part: PartName) -> bool:
+        """Whether a part's rows can be read, as far as its footers say; else it is left out."""
+        if part in self._checked:
+            return True
+        good = set()
+        for file in (folder.DATA, folder.OPEN, folder.ITEMS):
+            path = self._layout.part(part) / file
+            try:
+                self._own_cursor().execute(f"from read_parquet({quoted(path)}) limit 0")
+                good.add(file)
+            except duckdb.Error as error:
+                if not self._layout.part(part).exists():
+                    return False
+                if file == folder.DATA:
+                    set_aside(self._layout, self._inventory, part, error)
+                    return False
+                warn_once(f"{str(path)!r} cannot be read. What it holds is left out: a part is a "
+                          f"folder of whole Parquet files. See: flightlog doctor")  # fmt: skip
+        self._checked[part] = frozenset(good)
+        return True
 
     def _has_grown(self, name: SegmentName) -> bool:
         offset = self._offsets.setdefault(name, 0)
         try:
             size = self._layout.segment(name).stat().st_size
-        except FileNotFoundError:
+        except OSError:
             return False
         if size < offset:  # its writer took a failed write back
             self._offsets[name] = size
         return size > offset
 
-    def _tail(self, name: SegmentName) -> Iterator[list[str]]:
-        """Good lines that a segment has grown by, in chunks; an unfinished line stays for later."""
+    def _make_room(self, cursor: duckdb.DuckDBPyConnection, grown: list[SegmentName]) -> None:
+        """Decide which segments are read where they are: the oldest, beyond what memory holds.
+
+        Their lines are not checked, which would take longer than many a question: what is no JSON
+        is left out, and compaction, which is due when there is so much, checks them.
+        """
+        sizes = {name: self._in_table.get(name, 0) for name in self._in_table}
+        for name in grown:
+            if name not in self._in_place:
+                path = self._layout.segment(name)
+                sizes[name] = path.stat().st_size if os.access(path, os.R_OK) else 0
+        total = 0
+        moved = []
+        for name in sorted(sizes, reverse=True):
+            total += sizes[name]
+            if total > TABLE_BYTES:
+                moved.append(name)
+        self._drop(cursor, [name for name in moved if name in self._in_table])
+        self._in_place.update(moved)
+
+    def _drop(self, cursor: duckdb.DuckDBPyConnection, names: Iterable[SegmentName]) -> None:
+        for name in names:
+            self._in_place.discard(name)
+            if self._in_table.pop(name, None) is not None:
+                cursor.execute("delete from _hot_rows where source = ?", [name.filename])
+                cursor.execute("delete from _hot_values where source = ?", [name.filename])
+
+    def _take(self, cursor: duckdb.DuckDBPyConnection, name: SegmentName) -> None:
+        """Good lines that a segment has grown by; an unfinished line stays for later."""
+        path = self._layout.segment(name)
         try:
-            with self._layout.segment(name).open("rb") as file:
-                file.seek(self._offsets[name])
-                # Only what is there now: a writer that never pauses would keep us here for ever.
-                left = os.fstat(file.fileno()).st_size - self._offsets[name]
-                rest = b""
-                while left > 0 and (data := file.read(min(left, _CHUNK))):
-                    left -= len(data)
-                    whole, newline, rest = (rest + data).rpartition(b"\n")
-                    if newline:
-                        self._offsets[name] += len(whole) + 1
-                        yield self._good(whole)
+            for offset, data in chunks(path, self._offsets[name]):
+                lines = data.split(b"\n")
+                good = [line for line in lines if check_line(line)]
+                self.bad_lines += sum(1 for line in lines if line) - len(good)
+                self._insert(cursor, name, good)
+                self._offsets[name] = offset + len(data)
+                self._in_table[name] = self._in_table.get(name, 0) + len(data)
         except FileNotFoundError:
             return
-
-    def _good(self, data: bytes) -> list[str]:
-        lines = data.split(b"\n")
-        good = [line.decode("utf-8", "replace") for line in lines if check_line(line)]
-        self.bad_lines += sum(1 for line in lines if line) - len(good)
-        return good
+        except OSError as error:  # a folder, or not ours to read
+            warn_once(f"{str(path)!r} cannot be read ({error.strerror}). A segment is a file that "
+                      f"its reader may read. It is left out; move it away.")  # fmt: skip
 
     def _insert(
-        self, cursor: duckdb.DuckDBPyConnection, name: SegmentName, lines: list[str]
+        self, cursor: duckdb.DuckDBPyConnection, name: SegmentName, lines: list[bytes]
     ) -> None:
-        self._batch += 1
         cursor.execute(
             f"create or replace temp table _parsed as select u.* from "
             f"(select from_json(line, '{_SHAPE}') as u from (select unnest(?::varchar[]) as line))",
-            [lines],
+            [[line.decode("utf-8", "replace") for line in lines]],
         )
         cursor.execute(
-            f"insert into _hot_rows select {_COLUMNS}, {_DERIVE}, ?, ? from _parsed "
-            "where k in ('span', 'trace', 'loss')",
-            [name.filename, self._batch],
+            f"insert into _hot_rows select {_COLUMNS}, {_DERIVE}, ? from _parsed where {_KINDS}",
+            [name.filename],
         )
         cursor.execute(
             "insert into _hot_values select hash, value, ? from _parsed where k = 'item'",
             [name.filename],
         )
-
-    def _unseen(self, parts: tuple[PartName, ...], left: list[SegmentName]) -> list[PartName]:
-        """New parts that hold rows we never saw in a segment."""
-        if self._parts is None:
-            return []
-        seen = {part.dirname for part in self._parts[0]} | {part.dirname for part in parts}
-        read = {name.filename for name in left if self._is_read(name)}
-        before = set(self._parts[0])
-        return [
-            part
-            for part in parts
-            if part not in before
-            and not all(
-                source in read or source.partition("/")[0] in seen for source in self._covers[part]
-            )
-        ]
-
-    def _is_read(self, name: SegmentName) -> bool:
-        try:
-            return self._layout.segment(name).stat().st_size <= self._offsets[name]
-        except OSError:
-            return False
-
-    def _touched(
-        self, cursor: duckdb.DuckDBPyConnection, first: int, fresh: list[PartName]
-    ) -> set[str]:
-        found = cursor.execute(
-            "select distinct trace_id from _hot_rows where batch > ? and trace_id is not null",
-            [first],
-        ).fetchall()
-        if fresh:
-            found += cursor.execute(
-                "select distinct trace_id from _records where list_contains(?, source)",
-                [[part.dirname for part in fresh]],
-            ).fetchall()
-        return {trace_id for (trace_id,) in found if trace_id is not None}
+        cursor.execute("drop table _parsed")
 
     def _bury(self, dead: Iterable[str]) -> None:
         names = list(dead)
-        cursor = self._own_cursor()
-        cursor.execute("insert into _gone select unnest(?::varchar[])", [names])
+        self._own_cursor().execute("insert into _gone select unnest(?::varchar[])", [names])
         self._gone.update(names)
-        found = cursor.execute(
-            "select distinct trace_id from _live where rev = 0 and list_contains(?, owner)", [names]
-        ).fetchall()
-        self._changed.update(trace_id for (trace_id,) in found if trace_id is not None)
 
     def _start_over(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Nothing is half done: the next refresh parses everything from what the files say."""
         cursor.execute("delete from _hot_rows")
         cursor.execute("delete from _hot_values")
         self._offsets.clear()
-        self._parts = None
+        self._in_table.clear()
+        self._in_place.clear()
+        self._counting = None
+
+    def _part_views(self, counting: Counting) -> Iterable[str]:
+        """The views over the files of parts."""
+        for view, file, names, columns, nothing in (
+            ("_data", folder.DATA, counting.parts, _PART_COLUMNS, _NOTHING),
+            ("_open", folder.OPEN, counting.opens, _PART_COLUMNS, _NOTHING),
+            ("_part_items", folder.ITEMS, counting.parts, "hash, value", _NO_ITEM),
+        ):
+            paths = [
+                self._layout.part(name) / file
+                for name in names
+                if file in self._checked.get(name, ())
+            ]
+            yield _part_view(self._layout, view, paths, columns, nothing)
 
 
 def _connect(layout: Layout, memory_limit: str, views: Iterable[str]) -> duckdb.DuckDBPyConnection:
@@ -308,13 +344,16 @@ def _connect(layout: Layout, memory_limit: str, views: Iterable[str]) -> duckdb.
         },
     )
     database.execute("set global TimeZone = 'UTC'")
-    database.execute(f"create table _hot_rows as select {_NOTHING}, ''::varchar as source, "
-                     "0 as batch where false")  # fmt: skip
+    database.execute(f"create table _hot_rows as select {_NOTHING}, ''::varchar as source "
+                     "where false")  # fmt: skip
     database.execute("create table _hot_values (hash varchar, value json, source varchar)")
     database.execute("create table _gone (owner varchar)")
-    database.execute("create view _hot as select * exclude (batch) from _hot_rows")
-    database.execute("create view _hot_items as select * from _hot_values")
-    for text in (*_part_views(layout, (), ()), *views):
+    empty = [
+        _part_view(layout, "_data", [], "", _NOTHING),
+        _part_view(layout, "_open", [], "", _NOTHING),
+        _part_view(layout, "_part_items", [], "", _NO_ITEM),
+    ]
+    for text in (*_hot_views(layout, ()), *empty, *views):
         database.execute(text)
     database.execute("set global parquet_metadata_cache = true")
     database.execute(f"set allowed_directories = {listed([layout.root])}")
@@ -323,32 +362,35 @@ def _connect(layout: Layout, memory_limit: str, views: Iterable[str]) -> duckdb.
     return database
 
 
-def _part_views(
-    layout: Layout, parts: tuple[PartName, ...], opens: tuple[PartName, ...]
-) -> Iterable[str]:
-    """The views over the files of parts."""
-    record = f"{_COLUMNS}, start_time, end_time, duration_ms"
-    item = ", ".join(field.name for field in ITEM)
-    for view, file, names, columns, nothing in (
-        ("_data", folder.DATA, parts, record, _NOTHING),
-        ("_open", folder.OPEN, opens, record, _NOTHING),
-        ("_part_items", folder.ITEMS, parts, item, "null::varchar as hash, null::json as value"),
-    ):
-        paths = [path for name in names if (path := layout.part(name) / file).exists()]
-        if not paths:
-            yield (
-                f"create or replace view {view} as "
-                f"select {nothing}, null::varchar as source where false"
-            )
-            continue
-        sentinel = layout.parts / folder.SCHEMA_PART / file
-        if sentinel.exists():  # it has every column of the newest schema
-            paths.append(sentinel)
-        yield (
-            f"create or replace view {view} as select {columns}, "
-            f"split_part(split_part(filename, '/parts/', -1), '/', 1) as source "
-            f"from read_parquet({listed(paths)}, filename = true, union_by_name = true)"
+def _hot_views(layout: Layout, in_place: Sequence[SegmentName]) -> Iterable[str]:
+    """The views over segments: those in memory, and those that are read where they are."""
+    rows, items = "select * from _hot_rows", "select * from _hot_values"
+    if in_place:
+        files = listed([layout.segment(name) for name in in_place])
+        rows += (
+            f" union all select {_COLUMNS}, {_DERIVE}, parse_filename(filename) as source "
+            f"from {_READ.format(files=files, columns=_RECORDS)} where {_KINDS}"
         )
+        items += (
+            " union all select hash, value, parse_filename(filename) as source "
+            f"from {_READ.format(files=files, columns=_ITEMS)} where k = 'item'"
+        )
+    yield f"create or replace view _hot as {rows}"
+    yield f"create or replace view _hot_items as {items}"
+
+
+def _part_view(layout: Layout, view: str, paths: Sequence[Path], columns: str, nothing: str) -> str:
+    """A view over one kind of file of parts."""
+    if not paths:
+        empty = f"select {nothing}, null::varchar as source where false"
+        return f"create or replace view {view} as {empty}"
+    sentinel = layout.parts / folder.SCHEMA_PART / paths[0].name
+    files = [*paths, sentinel] if sentinel.exists() else paths  # it has the newest columns
+    return (
+        f"create or replace view {view} as select {columns}, "
+        f"split_part(split_part(filename, '/parts/', -1), '/', 1) as source "
+        f"from read_parquet({listed(files)}, filename = true, union_by_name = true)"
+    )
 
 
 def said(error: BaseException) -> tuple[str, str, int | None]:
@@ -363,17 +405,13 @@ def said(error: BaseException) -> tuple[str, str, int | None]:
         return type(error).__name__.removesuffix("Exception"), raw, None
 
 
-def _too_large(layout: Layout) -> StoreError:
-    return StoreError(
-        f"The store {str(layout.catalog)!r} holds more that is not compacted yet than fits into "
-        f"memory. Segments are read into memory until compaction has made parts of them. "
-        f"Compact them: python -m exporters.duckdb.compaction --store {layout.catalog}"
-    )
-
-
 def _unreadable(layout: Layout, error: Exception) -> StoreError:
     if isinstance(error, duckdb.OutOfMemoryException):
-        return _too_large(layout)
+        return StoreError(
+            f"A question about the store {str(layout.catalog)!r} needs more memory than it may "
+            f"use. What is not compacted yet takes the most. Compact it: "
+            f"python -m exporters.duckdb.compaction --store {layout.catalog}"
+        )
     return StoreError(
         f"The store {str(layout.catalog)!r} cannot be read: {said(error)[1][:400]}. Every part of "
         f"it has to be a whole Parquet file. Move the folder of the one named here out of the way."

@@ -12,7 +12,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from exporters.duckdb.journal import NAME, Journal
+from exporters.duckdb.counts import NAME
+from exporters.duckdb.journal import Journal
 from exporters.duckdb.lines import Line, span_line, trace_line
 from tracer.losses import losses
 from tracer.processor_interface import TracingProcessor

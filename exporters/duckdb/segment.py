@@ -5,6 +5,10 @@ orphan, and it goes with the process, however that ends. A line is handed to the
 `write`, so what was acknowledged survives the death of the process. When a write fails, the file
 is cut back to the last whole line; when even that fails the segment is given up, and whatever
 half a line it ends with is dropped by its checksum.
+
+A loss of power is another matter: it takes what was not synced. `sync` makes the lines survive
+one, and `sync_name` the file's name, without which they cannot be found; the journal says when.
+What a torn file then ends with, half a line or zeros, is dropped by its checksum as well.
 """
 
 from __future__ import annotations
@@ -36,6 +40,10 @@ class Files:
         """Make the data survive a loss of power."""
         _sync(fd)
 
+    def sync_folder(self, path: Path) -> None:
+        """Make the names in a folder survive a loss of power."""
+        sync_folder(path)
+
     def create(self, path: Path) -> int:
         """A descriptor of a new file that only grows.
 
@@ -54,10 +62,14 @@ class Segment:
 
     Attributes:
         name: Its name.
+        owner: The recorder that writes it.
         path: Where it is.
         known: Hashes of the items that it holds.
         size: Bytes that are whole lines.
+        carried: How many of them are items that the segment before holds too.
+        history: Bytes of the items of the line that named most: what the next segment would carry.
         broken: It could not be cut back after a fault; write to another one.
+        named: Its name survives a loss of power.
     """
 
     def __init__(self, layout: Layout, name: SegmentName, files: Files | None = None) -> None:
@@ -67,10 +79,13 @@ class Segment:
             OSError: If the store cannot be written.
         """
         self.name = name
+        self.owner = name.owner
         self.path = layout.segment(name)
         self.known: set[str] = set()
         self.size = 0
+        self.carried = self.history = 0
         self.broken = False
+        self.named = False
         self._files = files or Files()
         self._folder = layout.hot
         draft = self.path.with_name(self.path.name + ".tmp")
@@ -80,7 +95,8 @@ class Segment:
             with contextlib.suppress(OSError):  # no locks here: liveness goes by process and age
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.rename(draft, self.path)
-            self._identity = _identity(self._fd)
+            status = os.fstat(self._fd)
+            self._identity = status.st_dev, status.st_ino
         except BaseException:
             self.release()
             draft.unlink(missing_ok=True)
@@ -128,8 +144,14 @@ class Segment:
             self._files.sync(self._fd)
 
     def sync_name(self) -> None:
-        """Make its name survive a loss of power."""
-        sync_folder(self._folder)
+        """Make its name survive a loss of power.
+
+        Raises:
+            OSError: If it may not.
+        """
+        if not self.named:
+            self._files.sync_folder(self._folder)
+            self.named = True
 
     def release(self) -> None:
         """Close the file, which seals the segment and lets go of its lock; idempotent.
@@ -166,8 +188,12 @@ class Segment:
         """
         if self._fd < 0:
             return False
-        if self._identity is None or _identity(self._fd) == self._identity:
-            return True
+        try:
+            status = os.fstat(self._fd)
+            if self._identity in (None, (status.st_dev, status.st_ino)):
+                return True
+        except OSError:
+            pass
         self._fd = -1
         self.broken = True
         return False
@@ -184,11 +210,3 @@ class Segment:
             self._files.truncate(self._fd, self.size)
         except OSError:
             self.broken = True
-
-
-def _identity(fd: int) -> tuple[int, int] | None:
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -146,7 +146,23 @@ def test_first_token(capture):
 
     whole, streamed = capture.of_type("generation")
     assert "first_token_at" not in data(whole)
+    assert whole.first_token_ns is None
     assert data(streamed)["first_token_at"]
+    assert streamed.start_ns // 1000 <= streamed.first_token_ns // 1000 <= streamed.end_ns // 1000
+
+
+def test_no_first_token(capture):
+    """A stream that fails before it brings any output has no first token."""
+
+    async def main():
+        agent = Agent("A", model=ScriptedModel([raises(ConnectionError("gone"))]))
+        with pytest.raises(ConnectionError):
+            async for _ in Runner.run_streamed(agent, "go").stream_events():
+                pass
+
+    asyncio.run(main())
+
+    assert [span.first_token_ns for span in capture.of_type("generation")] == [None]
 
 
 def test_content_off(run, capture):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.config import Settings, child_environ, settings, usable_settings
+from tracer.config import Settings, bare_environ, child_environ, settings, usable_settings
 from tracer.errors import ConfigError
 
 
@@ -143,6 +143,19 @@ def test_homeless(monkeypatch: pytest.MonkeyPatch):
 
     assert made.home == Path(tempfile.gettempdir()) / ".local/share/flightlog"
     assert made.state == Path(tempfile.gettempdir()) / ".local/state/flightlog"
+
+
+def test_bare(monkeypatch: pytest.MonkeyPatch):
+    """A bare environment has what a process needs to run, and no keys."""
+    monkeypatch.setenv("PATH", "/bin")
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("SOME_API_KEY", "sk-1")
+    monkeypatch.setenv("FLIGHTLOG_PASSWORD", "sk-2")
+    environ = bare_environ(ADDED="2")
+
+    assert (environ["PATH"], environ["LC_ALL"], environ["ADDED"]) == ("/bin", "C", "2")
+    assert "sk-1" not in environ.values()
+    assert "sk-2" not in environ.values()
 
 
 def test_child(monkeypatch: pytest.MonkeyPatch):

@@ -73,6 +73,28 @@ def test_reset():
     assert losses.warn("x", "y")
 
 
+def test_kept(python):
+    """Whoever keeps the counters is called after exporters have ended, also in a child."""
+    done = python("""
+        import multiprocessing
+        from tracer import TracingExporter, BatchTraceProcessor, custom_span, set_trace_processors
+        from tracer.deliveries import deliveries
+        from tracer.losses import losses
+        class Mine(TracingExporter):
+            def export(self, items): pass
+        def record():
+            losses.kept_by(lambda: print(dict(deliveries.totals()), flush=True))
+            set_trace_processors([BatchTraceProcessor(Mine())])
+            with custom_span("s"): pass
+        child = multiprocessing.get_context("fork").Process(target=record)
+        child.start()
+        child.join()
+        record()
+    """)
+
+    assert done.stdout.splitlines() == ["{Delivery(exporter='Mine', reason=None): 2}"] * 2
+
+
 def test_fork(python):
     """A forked child starts from zero, also when another thread was counting at that moment."""
     python("""

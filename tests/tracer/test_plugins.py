@@ -54,7 +54,9 @@ def test_exporter(offered, module):
     module("third_party_a", EXPORTERS)
     offered.update(mine="third_party_a:Mine", quick="third_party_a:Quick")
 
-    assert isinstance(plugins.load("mine"), BatchTraceProcessor)
+    mine = plugins.load("mine")
+    assert isinstance(mine, BatchTraceProcessor)
+    assert mine.name == "mine"
     assert type(plugins.load("quick")).__name__ == "Quick"
 
 

@@ -19,6 +19,7 @@ from tracer import (
     trace,
 )
 from tracer import processors as processors_module
+from tracer.deliveries import deliveries
 from tracer.losses import Loss, losses
 
 FLAVOURS = ["os", "fork", "forkserver", "spawn"]
@@ -282,6 +283,60 @@ def test_raising(batch, kept, monkeypatch, caplog: pytest.LogCaptureFixture, err
     assert losses.totals() == {Loss("Kept", "export raised"): 4}
     assert len(caplog.records) == 1
     assert type(error).__name__ in caplog.records[0].getMessage()
+
+
+@pytest.fixture
+def outcomes() -> Iterator[Callable[[], dict[tuple[str | None, ...], int]]]:
+    """How many items were delivered or not, by exporter and reason."""
+    deliveries.reset()
+    yield lambda: {tuple(delivery): items for delivery, items in deliveries.totals().items()}
+    deliveries.reset()
+
+
+def test_outcomes(batch, kept, monkeypatch, outcomes):
+    """Each export is counted: delivered, or failed with what it raised."""
+    batch()
+    spans("a", "b")
+    flush_traces()
+    export = kept.export
+
+    def fails(items: Sequence[Trace | Span[Any]]) -> None:
+        monkeypatch.setattr(kept, "export", export)
+        raise TimeoutError
+
+    monkeypatch.setattr(kept, "export", fails)
+    spans("c")
+    flush_traces()
+
+    assert outcomes() == {("Kept", None): 4, ("Kept", "export raised TimeoutError"): 2}
+
+
+def test_outcome_of_dropped(batch, kept, outcomes):
+    """What never reached the exporter was not delivered either."""
+    batch(max_queue_size=2)
+    kept.gate.clear()
+    with trace("t"):
+        flusher = threading.Thread(target=flush_traces)
+        flusher.start()
+        kept.entered.wait(10)
+        spans("a", "b", "c")
+        kept.gate.set()
+        flusher.join()
+    flush_traces()
+
+    assert outcomes() == {("Kept", None): 3, ("Kept", "queue full"): 1}
+
+
+def test_outcome_of_hanging(batch, kept, outcomes, until):
+    """What an exporter still held when it was given up has failed, and is counted once."""
+    processor = batch()
+    kept.gate.clear()
+    spans("a")
+    processor.shutdown(timeout=0.01)
+    kept.gate.set()
+    until(lambda: kept.batches)
+
+    assert outcomes() == {("Kept", "not delivered before exit"): 2}
 
 
 def test_shutdown(batch, kept):

@@ -136,6 +136,26 @@ def test_trace_fields(capture: Capture):
     assert capture.traces[0].metadata == b'{"k":1}'
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("2026-01-01T00:00:00.000250+00:00", 1_767_225_600_000_250_000),
+        ("soon", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_first_token(capture: Capture, said: Any, expected: int | None):
+    """When the first token came is a column; what is no time is none."""
+    with generation_span(model="m") as span:
+        span.span_data.first_token_at = said
+    with custom_span("c", {"first_token_at": said}):
+        pass
+
+    assert capture.named("m").first_token_ns == expected
+    assert capture.named("c").first_token_ns is None
+
+
 def test_shared_content(capture: Capture):
     """Messages and tools of a model call are recorded one by one; other input is one value."""
     with trace("t"):

@@ -23,6 +23,7 @@ from exporters.store import (
     SpanDetail,
     SpanRow,
     SqlResult,
+    Stop,
     StoreError,
     StoreInfo,
     TracePage,
@@ -129,6 +130,7 @@ class ScriptedStore:
         params: Sequence[Any] | Mapping[str, Any] = (),
         limit: int = 1000,
         timeout: float = 10.0,
+        stop: Stop | None = None,
     ) -> SqlResult:
         self._check()
         if self.answer is None or "select" not in query.lower():

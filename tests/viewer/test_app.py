@@ -188,6 +188,7 @@ def test_openapi(client):
             "/traces/{trace_id}/spans",
             "/traces/{trace_id}/spans/{span_id}",
             "/sql",
+            "/sql/{id}",
             "/events",
         )
     }

@@ -81,7 +81,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, and give its exit code."""
     plain_streams()
-    words = list(sys.argv[1:] if argv is None else argv)
+    # Not list(…): once its module is loaded, that name is the command here.
+    words = [*(sys.argv[1:] if argv is None else argv)]
     try:
         code = _outcome(words)
         sys.stdout.flush()

@@ -45,4 +45,5 @@ def opened(args: argparse.Namespace) -> Iterator[TraceStore]:
         with contextlib.closing(exporters.open_store(path)) as store:
             yield store
     finally:
-        start_helper(Layout.of(path))  # what has piled up is compacted by whoever comes by
+        # What has piled up is compacted by whoever comes by.
+        start_helper(Layout.of(path), ours=False)

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from exporters.duckdb.asking import warm
+from exporters.duckdb.layout import Layout
 from exporters.store import SqlResult
 from viewer.cli.columns import Column, lines
-from viewer.cli.opening import opened
+from viewer.cli.opening import opened, store_path
 from viewer.cli.terminal import json_visible, one_line, say, terminal, visible
 from viewer.cli.usage import whole_number
 from viewer.cli.wording import plural
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what the query gives."""
+    warm(Layout.of(store_path(args)))  # it gets ready while the store is opened here
     query = sys.stdin.read() if args.query == "-" else args.query
     with opened(args) as store:
         result = store.sql(query, limit=args.limit, timeout=float(args.timeout))

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exporters.duckdb.compaction import due
+from exporters.duckdb.layout import Layout
+from exporters.duckdb.retention import Limits, configured
 from exporters.store import StoreError
+from tracer.config import usable_settings
 
 _FIRST = 2.0
 """Seconds before the first look: the page is to be there first."""
@@ -20,7 +23,11 @@ _HELPER = "exporters.duckdb.compaction"
 
 @contextlib.contextmanager
 def compacting(store: Path) -> Iterator[None]:
-    """Compact the store whenever it is worth it, for as long as the block lasts."""
+    """Compact the store whenever it is worth it, for as long as the block lasts.
+
+    The limits of the settings are kept to where it is the store of the settings. Another one, such
+    as an export that somebody sent, is only looked at and loses nothing.
+    """
     over = threading.Event()
     threading.Thread(target=_watch, args=(store, over), name="upkeep", daemon=True).start()
     try:
@@ -31,17 +38,24 @@ def compacting(store: Path) -> Iterator[None]:
 
 def _watch(store: Path, over: threading.Event) -> None:
     pause = _FIRST
+    limits = configured() if is_ours(store) else Limits()
     while not over.wait(pause):
         pause = _EVERY
         with contextlib.suppress(StoreError, OSError):  # reading tells of it where it matters
-            if due(store):
+            if due(store, limits):
                 _compact(store)
+
+
+def is_ours(store: Path) -> bool:
+    """Whether a store is the one that the settings name."""
+    return Layout.of(store) == Layout.of(usable_settings().store)
 
 
 def _compact(store: Path) -> None:
     """Once, in a process of its own: it takes memory, and it may outlive the viewer."""
+    command = [sys.executable, "-P", "-m", _HELPER, "--store", str(store)]
     subprocess.run(
-        [sys.executable, "-P", "-m", _HELPER, "--store", str(store)],
+        command if is_ours(store) else [*command, "--no-limits"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

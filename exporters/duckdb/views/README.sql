@@ -12,10 +12,15 @@ select unnest([
     '- errors: every span that failed, and every trace that an exception left',
     '- messages: every item that went into or came out of a model call',
     '- groups: traces that belong together, such as the turns of one chat',
+    '- usage_by_model: what each model was used for and cost',
     '- losses: what could not be kept or delivered, by whom and why',
+    '- deliveries: what exporters delivered or failed to',
+    'search(text) finds a text in whatever was said: FROM search(''refund'', ignore_case := true)',
+    'Costs are counted by prices.csv in the folder, which flightlog writes from its own list and from yours: FLIGHTLOG_PRICES. A model that is not in it has no cost.',
     'A run whose process was killed stays running in this file, because its SQL cannot see which processes live; flightlog sql and exporters.sql show it as interrupted.',
     'If the folder was moved: SET VARIABLE trace_root = ''/new/place/traces.duckdb.d''',
-    'If a query says that a file does not exist, run it again: old files had just been replaced by newer ones with the same rows.'
+    'If a query says that a file does not exist, run it again: old files had just been replaced by newer ones with the same rows.',
+    'Made by flightlog /*version*/ for schema /*schema*/.'
 ]) as note;
 
 comment on view README is 'What this file is, where the data is, and which views there are';

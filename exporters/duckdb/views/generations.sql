@@ -15,6 +15,8 @@ select
     s.output_tokens,
     s.cached_tokens,
     s.reasoning_tokens,
+    s.cost_usd,
+    (s.first_token_ns - s.start_ns) / 1e6 as time_to_first_token_ms,
     _whole(s.instructions, w.instructions) as instructions,
     _whole(s.input, w.input) as input,
     _whole(s.output, w.output) as output,
@@ -25,9 +27,9 @@ select
     s.error_message,
     s.data,
     s.attributes
-from _spans as s
-left join _whole_content as w on w.trace_id = s.trace_id and w.span_id = s.span_id
-where s.type in ('generation', 'response');
+from _model_calls as s
+left join _whole_content as w
+    on w.trace_id = s.trace_id and w.span_id = s.span_id and w.start_time = s.started_at;
 
 comment on view generations is 'Every call of a model, with the whole content: what was sent and what came back';
 comment on column generations.trace_id is 'The trace it belongs to';
@@ -45,6 +47,8 @@ comment on column generations.input_tokens is 'Tokens sent, cached ones included
 comment on column generations.output_tokens is 'Tokens received, reasoning included';
 comment on column generations.cached_tokens is 'Tokens sent that the server had cached';
 comment on column generations.reasoning_tokens is 'Tokens received that were reasoning';
+comment on column generations.cost_usd is 'What it cost in US dollars by the list of prices; null where the model or its tokens are not known';
+comment on column generations.time_to_first_token_ms is 'From the call to the first piece of a streamed answer, in milliseconds; null where it was not streamed';
 comment on column generations.instructions is 'Instructions (system prompt) that were sent, JSON';
 comment on column generations.input is 'Input items that were sent, a JSON array';
 comment on column generations.output is 'Output items that were received, a JSON array';

@@ -9,6 +9,8 @@ select
     sum(span_count)::bigint as span_count,
     sum(input_tokens)::bigint as input_tokens,
     sum(output_tokens)::bigint as output_tokens,
+    sum(cost_usd) as cost_usd,
+    sum(unpriced_calls)::bigint as unpriced_calls,
     list(trace_id order by started_at, trace_id) as trace_ids
 from traces
 where group_id is not null
@@ -24,4 +26,6 @@ comment on column groups.error_count is 'How many of them failed';
 comment on column groups.span_count is 'How many spans they have';
 comment on column groups.input_tokens is 'Tokens sent, all together';
 comment on column groups.output_tokens is 'Tokens received, all together';
+comment on column groups.cost_usd is 'What their model calls cost in US dollars, as far as it is known; null where it is of none';
+comment on column groups.unpriced_calls is 'Model calls that are not in cost_usd';
 comment on column groups.trace_ids is 'The traces, in order of start';

@@ -14,7 +14,8 @@ select
     s.duration_ms,
     s.error_message
 from _spans as s
-left join _whole_content as w on w.trace_id = s.trace_id and w.span_id = s.span_id
+left join _whole_content as w
+    on w.trace_id = s.trace_id and w.span_id = s.span_id and w.start_time = s.started_at
 where s.type = 'guardrail';
 
 comment on view guardrails is 'Every check of a guardrail';

@@ -1,3 +1,16 @@
+-- Not `generations`, which looks up prices.
+create view _talks as
+select
+    s.trace_id,
+    s.span_id,
+    s.started_at,
+    _whole(s.input, w.input) as input,
+    _whole(s.output, w.output) as output
+from _spans as s
+left join _whole_content as w
+    on w.trace_id = s.trace_id and w.span_id = s.span_id and w.start_time = s.started_at
+where s.type in ('generation', 'response');
+
 create view messages as
 select
     trace_id,
@@ -19,9 +32,9 @@ from (
         unnest(items) as item,
         generate_subscripts(items, 1) as position
     from (
-        select trace_id, span_id, started_at, 'input' as direction, json_extract(input, '$[*]') as items from generations
+        select trace_id, span_id, started_at, 'input' as direction, json_extract(input, '$[*]') as items from _talks
         union all
-        select trace_id, span_id, started_at, 'output' as direction, json_extract(output, '$[*]') as items from generations
+        select trace_id, span_id, started_at, 'output' as direction, json_extract(output, '$[*]') as items from _talks
     )
 );
 

@@ -6,7 +6,7 @@ select /*record*/,
     parse_filename(filename) as source
 from read_json(_root() || '/hot/*.ndjson', format = 'newline_delimited', columns = /*record types*/,
     ignore_errors = true, filename = true, maximum_object_size = 67108864)
-where k in ('span', 'trace', 'loss')
+where k in ('span', 'trace', 'loss', 'delivery')
     and parse_filename(filename) not in (select source from _covers);
 
 create view _data as

@@ -1,7 +1,7 @@
 create view _live as
 select * from (select * from _hot union all select * from _open)
 qualify row_number() over (
-    partition by k, trace_id, span_id, case when k = 'loss' then owner || '/' || seq end
+    partition by k, trace_id, span_id, case when k in ('loss', 'delivery') then owner || '/' || seq end
     order by rev desc, seq desc
 ) = 1;
 

@@ -28,6 +28,7 @@ select
     r.attributes,
     r.start_ns,
     r.end_ns,
+    r.first_token_ns,
     r.owner,
     r.source
 from _records as r

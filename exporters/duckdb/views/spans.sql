@@ -26,6 +26,7 @@ select
     attributes,
     start_ns,
     end_ns,
+    first_token_ns,
     owner,
     source
 from _spans;
@@ -58,5 +59,6 @@ comment on column spans.data is 'All else that its type has, a JSON object: usag
 comment on column spans.attributes is 'What the program set on the span';
 comment on column spans.start_ns is 'When it started, in nanoseconds since 1970';
 comment on column spans.end_ns is 'When it ended, in nanoseconds since 1970';
+comment on column spans.first_token_ns is 'When the first piece of a streamed answer came, in nanoseconds since 1970';
 comment on column spans.owner is 'The process that recorded it';
 comment on column spans.source is 'The file that holds it: a segment or a part';

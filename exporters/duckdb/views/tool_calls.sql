@@ -18,7 +18,8 @@ select
     json_extract(s.data, '$.mcp_data') as mcp_data,
     s.attributes
 from _spans as s
-left join _whole_content as w on w.trace_id = s.trace_id and w.span_id = s.span_id
+left join _whole_content as w
+    on w.trace_id = s.trace_id and w.span_id = s.span_id and w.start_time = s.started_at
 where s.type = 'function';
 
 comment on view tool_calls is 'Every call of a tool, with its arguments and result';

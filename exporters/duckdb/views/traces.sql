@@ -17,10 +17,12 @@ from _rollup as t
 left join _verdicts as v on v.trace_id = t.trace_id;
 
 create view _heads as
-select trace_id, any_value(input) as input, any_value(output) as output
-from _records
-where k = 'trace'
-group by trace_id;
+select r.trace_id, any_value(_whole(r.input, w.input)) as input, any_value(_whole(r.output, w.output)) as output
+from _records as r
+left join (select * from _whole_content where span_id = '') as w
+    on w.trace_id = r.trace_id and w.start_time = r.start_time
+where r.k = 'trace'
+group by r.trace_id;
 
 create view traces as
 select
@@ -44,22 +46,25 @@ select
     case when t.failed then coalesce(t.error_cause.name, json_extract_string(t.trace_error, '$.data.type'), 'trace') when t.blocked then t.block_cause.name end as first_cause_name,
     case when t.failed then coalesce(t.error_cause.type, 'trace') when t.blocked then t.block_cause.type end as first_cause_type,
     case when t.failed then coalesce(t.error_cause.message, json_extract_string(t.trace_error, '$.message'), '') when t.blocked then t.block_cause.message end as first_cause_message,
-    _whole(h.input, w.input) as input,
-    _whole(h.output, w.output) as output,
+    h.input,
+    h.output,
     t.group_id,
     t.metadata,
     n.input_tokens,
     n.output_tokens,
     n.cached_tokens,
     n.reasoning_tokens,
+    c.cost_usd,
+    coalesce(c.unpriced_calls, 0) as unpriced_calls,
     t.models,
     coalesce(l.items, 0) > 0 as incomplete,
+    t.trace_id in (select trace_id from _pins) as pinned,
     t.start_ns,
     t.end_ns
 from _judged as t
 left join _tokens as n on n.trace_id = t.trace_id
+left join _costs as c on c.trace_id = t.trace_id
 left join _heads as h on h.trace_id = t.trace_id
-left join _whole_content as w on w.trace_id = t.trace_id and w.span_id = ''
 left join (select trace_id, sum(items) as items from losses group by trace_id) as l on l.trace_id = t.trace_id;
 
 comment on view traces is 'Every trace, one a row';
@@ -84,7 +89,10 @@ comment on column traces.input_tokens is 'Tokens sent to models, cached ones inc
 comment on column traces.output_tokens is 'Tokens received from models, reasoning included';
 comment on column traces.cached_tokens is 'Tokens sent that the servers had cached';
 comment on column traces.reasoning_tokens is 'Tokens received that were reasoning';
+comment on column traces.cost_usd is 'What its model calls cost in US dollars, as far as it is known; null where it is of none';
+comment on column traces.unpriced_calls is 'Model calls that are not in cost_usd: the price of the model or the tokens are not known';
 comment on column traces.models is 'Models that were called';
 comment on column traces.incomplete is 'Whether something of it could not be kept: see losses';
+comment on column traces.pinned is 'Whether flightlog pin keeps it from being purged by age or size';
 comment on column traces.start_ns is 'When it started, in nanoseconds since 1970';
 comment on column traces.end_ns is 'When it ended, in nanoseconds since 1970';

@@ -1,52 +1,68 @@
--- One view for all four, because DuckDB leaves out an unused left join only where there is one.
+-- What rows name by hash, put back together; schema.py has the forms. One view for all four
+-- columns, as every join costs those too who do not look at it, and one look at the rows. The
+-- time is in the key, so that a question about an hour puts together what was said in that hour.
+create view _said as
+select trace_id, span_id, start_time, source, field, said
+from (
+    select
+        trace_id, coalesce(span_id, '') as span_id, start_time, source,
+        unnest(['input', 'output', 'instructions', 'tools']) as field,
+        unnest([input, output, instructions, tools])::varchar as said
+    from _records
+    where k in ('span', 'trace')
+)
+where not starts_with(said, '{"value":');
+
+create view _named as
+select
+    trace_id, span_id, start_time, source, field,
+    contains(said, '"ref":') as single,
+    if(contains(said, '"lists":'), json_extract_string(said, '$.lists[*]'), []) as lists,
+    if(contains(said, '"ref":'), [json_extract_string(said, '$.ref')], json_extract_string(said, '$.refs[*]')) as hashes
+from _said;
+
+-- Inner joins, so that what they look for narrows what is read: lists are rare.
+create view _mentions as
+select
+    trace_id, span_id, start_time, source, field, single,
+    len(lists) * /*list size*/ + len(hashes) as expected,
+    len(lists) as position,
+    unnest(hashes) as hash,
+    generate_subscripts(hashes, 1) as place
+from _named
+union all
+select
+    m.trace_id, m.span_id, m.start_time, m.source, m.field, false, null, m.position,
+    unnest(json_extract_string(l.value, '$[*]')),
+    generate_subscripts(json_extract_string(l.value, '$[*]'), 1)
+from (
+    select
+        trace_id, span_id, start_time, source, field,
+        unnest(lists) as hash,
+        generate_subscripts(lists, 1) - 1 as position
+    from _named
+    where len(lists) > 0
+) as m
+inner join _items as l on l.source = m.source and l.hash = m.hash;
+
+-- An item whose value is null reads as no value.
 create view _whole_content as
 select
-    trace_id,
-    span_id,
+    trace_id, span_id, start_time,
     max(content) filter (where field = 'input') as input,
     max(content) filter (where field = 'output') as output,
     max(content) filter (where field = 'instructions') as instructions,
     max(content) filter (where field = 'tools') as tools
 from (
     select
-        r.trace_id,
-        r.span_id,
-        r.field,
+        m.trace_id, m.span_id, m.start_time, m.field,
         case
-            when count(*) < any_value(r.size) then '{"flightlog.lost":"content not found"}'
-            when any_value(r.single) then any_value(i.value::varchar)
-            else '[' || string_agg(i.value::varchar, ',' order by r.position) || ']'
+            when count(*) < max(m.expected) then '{"flightlog.lost":"content not found"}'
+            when bool_or(m.single) then any_value(coalesce(i.value::varchar, 'null'))
+            else '[' || string_agg(coalesce(i.value::varchar, 'null'), ',' order by m.position, m.place) || ']'
         end as content
-    from (
-        select
-            trace_id, span_id, source, field, single, len(hashes) as size,
-            unnest(hashes) as hash, generate_subscripts(hashes, 1) as position
-        from (
-            select
-                trace_id, coalesce(span_id, '') as span_id, source, field,
-                json_extract_string(said, '$.ref') is not null as single,
-                case
-                    when json_extract_string(said, '$.ref') is not null
-                        then [json_extract_string(said, '$.ref')]
-                    else json_extract_string(said, '$.refs[*]')
-                end as hashes
-            from (
-            select trace_id, span_id, source, 'input' as field, input as said
-            from _records where k in ('span', 'trace') and input is not null
-            union all
-            select trace_id, span_id, source, 'output' as field, output as said
-            from _records where k in ('span', 'trace') and output is not null
-            union all
-            select trace_id, span_id, source, 'instructions' as field, instructions as said
-            from _records where k in ('span', 'trace') and instructions is not null
-            union all
-            select trace_id, span_id, source, 'tools' as field, tools as said
-            from _records where k in ('span', 'trace') and tools is not null
-            )
-            where json_extract(said, '$.value') is null
-        )
-    ) as r
-    inner join _items as i on i.source = r.source and i.hash = r.hash
-    group by r.trace_id, r.span_id, r.field
+    from _mentions as m
+    inner join _items as i on i.source = m.source and i.hash = m.hash
+    group by m.trace_id, m.span_id, m.start_time, m.source, m.field
 )
-group by trace_id, span_id;
+group by trace_id, span_id, start_time;

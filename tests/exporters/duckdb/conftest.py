@@ -37,6 +37,7 @@ class Found:
     rows: dict[Key, dict[str, Any]] = field(default_factory=dict)
     items: dict[str, Any] = field(default_factory=dict)
     losses: Counter[str] = field(default_factory=Counter)
+    deliveries: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     bad: int = 0
     stale: set[Key] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
@@ -47,7 +48,8 @@ class Found:
         if value is None:
             return None
         if "refs" in value:
-            return [self.items[name] for name in value["refs"]]
+            names = [name for one in value.get("lists", ()) for name in self.items[one]]
+            return [self.items[name] for name in (*names, *value["refs"])]
         return self.items[value["ref"]] if "ref" in value else value["value"]
 
     def span(self, name: str) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def _segment(found: Found, data: bytes) -> tuple[list[dict[str, Any]], dict[str,
     for line in data.split(b"\n"):
         if not line:
             continue
-        if not line.startswith(b'{"crc":"') or int(line[8:16], 16) != zlib.crc32(line[18:]):
+        if not line.startswith(b'{"crc":"%08x",' % zlib.crc32(line[18:])):
             found.bad += 1
             continue
         row = json.loads(line)
@@ -122,7 +124,12 @@ def _add(found: Found, rows: list[dict[str, Any]], items: dict[str, Any]) -> lis
         if row["k"] == "loss":
             found.losses[row["reason"]] += row["items"]
             continue
-        found.missing |= _refs(row) - set(items)
+        if row["k"] == "delivery":
+            found.deliveries[row["exporter"], row["status"], row.get("reason")] += row["items"]
+            continue
+        names = _refs(row)
+        names |= {name for one in _refs(row, "lists") for name in items.get(one, ())}
+        found.missing |= (names | _refs(row, "lists")) - set(items)
         if row.get("end_ns") is None:
             found.open.add(_key(row))
             found.rows.setdefault(_key(row), row)
@@ -136,12 +143,12 @@ def _key(row: dict[str, Any]) -> Key:
     return row["k"], row.get("trace_id"), row.get("span_id")
 
 
-def _refs(row: dict[str, Any]) -> set[str]:
+def _refs(row: dict[str, Any], key: str = "refs") -> set[str]:
     names: set[str] = set()
     for column in ("input", "output", "instructions", "tools"):
         value = row.get(column)
         value = json.loads(value) if isinstance(value, str) else value or {}
-        names |= {*value.get("refs", ()), *([value["ref"]] if "ref" in value else ())}
+        names |= {*value.get(key, ()), *([value["ref"]] if "ref" in value else ())}
     return names
 
 

@@ -20,7 +20,7 @@ from exporters.status import TRIPWIRE, SpanFacts, TraceFacts, judge
 from exporters.store import TraceQuery
 
 PRODUCT = ("traces", "spans", "generations", "tool_calls", "handoffs", "guardrails", "errors",
-           "messages", "groups", "losses", "README")  # fmt: skip
+           "messages", "groups", "usage_by_model", "losses", "deliveries", "README")  # fmt: skip
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ def test_same_as_reader(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnectio
     spool.compact([spool.segment([
         rows.trace("t", end=None, group_id="g"), rows.span("t", "a", type="agent", end=None),
         rows.span("t", "g", type="generation", parent_id="a", input=(item, "x"), output=(),
-                  model="m", instructions="be kind", tools=({"name": "f"},),
-                  input_tokens=3),
+                  model="gpt-4.1-2025-04-14", instructions="be kind", tools=({"name": "f"},),
+                  input_tokens=3, output_tokens=2),
         rows.span("t", "g2", type="response", parent_id="g", input=(item,), input_tokens=3),
         rows.span("t", "f", type="function", parent_id="a", input="{}", output="y" * 70_000),
     ])])  # fmt: skip
@@ -138,6 +138,7 @@ def test_same_as_reader(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnectio
         rows.span("u", "e", status="error",
                   error={"message": "m", "data": {"type": "E", "stack": "s"}}),
         rows.loss("full", 2, "u"),
+        {**rows.loss("refused", 3), "k": "delivery", "status": "failed"},
     ])  # fmt: skip
     reader = Reader(spool.layout)
     reader.refresh()

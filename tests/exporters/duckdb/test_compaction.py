@@ -14,13 +14,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from exporters.duckdb import compaction
-from exporters.duckdb.compaction import Sealed, batches, compact, due, is_due, mergeable
+from exporters.duckdb import compaction, merging
+from exporters.duckdb.compaction import Sealed, batches, compact, due, is_due
 from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import (
     Layout,
-    Listing,
-    PartName,
     SegmentName,
     create,
     list_parts,
@@ -338,13 +336,14 @@ def test_damaged_part(store: Path, journal: Make, read: Read) -> None:
 
     report = compact(store)
 
-    assert (report.problems, report.rows) == ([], 2)
-    for path in broken.iterdir():
-        path.unlink()
-    broken.rmdir()
-    # With the damaged part its covers are gone, so what it replaced is back.
-    assert spans(read(store)) == {1, 2, 10, 11}
-    assert still_open(read(store)) == {0}
+    assert (report.problems, report.rows) == ([], 3)
+    assert report.mended.quarantined == [broken.name]
+    assert not broken.exists()
+    # The segment that it was made of was there, so nothing is lost.
+    found = read(store)
+    assert spans(found) == {1, 2, 10, 11}
+    assert still_open(found) == {0}
+    assert found.losses == {}
 
 
 def test_merge(store: Path, journal: Make, read: Read) -> None:
@@ -370,7 +369,7 @@ def test_merge(store: Path, journal: Make, read: Read) -> None:
 
 def test_merge_covers(store: Path, journal: Make, read: Read, monkeypatch: Any) -> None:
     """What a merged part hid of a part that was not merged stays hidden."""
-    monkeypatch.setattr(compaction, "_TIERS", (20_000, 1 << 30))
+    monkeypatch.setattr(merging, "TIERS", (20_000, 1 << 30))
     one = journal()
     one.append(line(0, **{"a" * 32: json.dumps(os.urandom(30_000).hex()).encode()}))
     one.append(line(1, ended=False))
@@ -417,25 +416,6 @@ def test_batches() -> None:
         [100],
         [0],
     ]
-
-
-def test_mergeable() -> None:
-    """Eight of one size and day are merged; days are mixed only where parts are many."""
-    day = 86_400
-
-    def parts(count: int, at_s: int) -> list[PartName]:
-        return [PartName(1_700_000_000_000 + n, at_s, at_s, "beef") for n in range(count)]
-
-    def choice(names: list[PartName], size: int) -> int:
-        return len(mergeable(dict.fromkeys(names, size), Listing(tuple(names), (), frozenset())))
-
-    assert choice(parts(7, 0), 1) == 0
-    assert choice(parts(9, 0), 1) == 8
-    assert choice([*parts(7, 0), *parts(7, day)], 1) == 0
-    assert choice(parts(8, 0), 100 << 20) == 0
-    assert choice(parts(8, 0), 60 << 20) == 8
-    assert choice(parts(8, 0), 200 << 20) == 0
-    assert choice([part for n in range(64) for part in parts(1, n * day)], 1) == 8
 
 
 _KILL_AT = """

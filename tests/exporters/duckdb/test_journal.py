@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,16 @@ from typing import Any
 import pytest
 
 from exporters.duckdb import journal as journals
+from exporters.duckdb import waiting
+from exporters.duckdb.content import OVERSIZE
 from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout, is_locked, list_segments, live_owners
 from exporters.duckdb.lines import Line
+from exporters.duckdb.places import NOTE
+from exporters.duckdb.schema import LINE_LIMIT
 from exporters.duckdb.segment import Files
-from tracer.losses import losses
+from tracer.deliveries import deliveries
+from tracer.losses import Loss, losses
 
 Make = Callable[..., Journal]
 Read = Callable[[Path], Any]
@@ -186,10 +193,9 @@ def test_rotation(store: Path, journal: Make) -> None:
     assert one.path.stat().st_size == 0
 
 
-def test_large_segment(store: Path, journal: Make, until: Until, monkeypatch: Any) -> None:
+def test_large_segment(store: Path, journal: Make, until: Until) -> None:
     """A segment over the limit is sealed by the daemon while lines go on."""
-    monkeypatch.setattr(journals, "SEGMENT_LIMIT", 10_000)
-    one = journal()
+    one = journal(segment_limit=10_000)
     one.append(line(0))
     first = one.path
 
@@ -199,10 +205,9 @@ def test_large_segment(store: Path, journal: Make, until: Until, monkeypatch: An
     until(lambda: one.path != first)
 
 
-def test_hard_limit(store: Path, journal: Make, read: Read, monkeypatch: Any) -> None:
+def test_hard_limit(store: Path, journal: Make, read: Read) -> None:
     """A segment far over the limit is sealed at once, even if the daemon is held up."""
-    monkeypatch.setattr(journals, "_HARD_LIMIT", 5000)
-    one = journal()
+    one = journal(segment_limit=1250)
 
     for number in range(40):
         one.append(line(number, **{f"{number:032x}": b'"%b"' % (b"x" * 1000)}))
@@ -297,6 +302,57 @@ def test_fallback(
     assert caplog.records[0].levelno == logging.WARNING
 
 
+def test_fallback_note(tmp_path: Path, journal: Make) -> None:
+    """The fallback's folder says which store it stands in for, and since when."""
+    (tmp_path / "file").write_text("")
+    store, fallback = tmp_path / "file" / "traces.duckdb", tmp_path / "fallback.duckdb"
+
+    journal(store, fallback=fallback).append(line(1))
+
+    note = json.loads((Layout.of(fallback).root / NOTE).read_text())
+    assert note["store"] == str(store)
+    assert note["since_ns"] <= time.time_ns()
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_sealed_helper(
+    store: Path, journal: Make, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    """At each sealing somebody is asked to look after the store; in a burst not for a catalog."""
+    asked: list[Layout] = []
+    monkeypatch.setattr(journals, "start_helper", asked.append)
+    monkeypatch.setattr(journals, "SEGMENT_LIMIT", 2000)
+    if made:
+        store.touch()
+    clock = Clock()
+    one = journal(clock=clock, segment_limit=2000)
+    one.append(line(1, **{"0" * 32: b'"%b"' % (b"x" * 3000)}))
+    one.tend()
+    assert bool(asked) == made
+
+    one.append(line(2))
+    clock.now += 31
+    one.tend()
+    assert asked[-1] == one.store
+
+
+def test_cut_once(store: Path, journal: Make) -> None:
+    """A value that a line has no room for is counted once, however often it is tried."""
+    files = FaultyFiles()
+    one = journal(files=files)
+    one.append(line(0))
+    files.full = True
+    for ended in (False, True):
+        long = line(1, ended=ended)
+        long.fields["attributes"] = {"a": "x" * LINE_LIMIT}
+        one.append(long)
+    one.flush()
+    files.full = False
+    one.flush()
+
+    assert losses.totals() == {Loss("duckdb", OVERSIZE, "trace_1"): 1}
+
+
 def test_fallback_later(store: Path, tmp_path: Path, journal: Make, read: Read) -> None:
     """A disk that stays full sends lines to the fallback, and the store is tried again later."""
     clock = Clock()
@@ -338,7 +394,7 @@ def test_fallback_later(store: Path, tmp_path: Path, journal: Make, read: Read) 
 
 def test_dropped(store: Path, journal: Make, monkeypatch: Any, caplog: Any) -> None:
     """What fits nowhere is dropped, counted by trace, and said once."""
-    monkeypatch.setattr(journals, "MEMORY_LIMIT", 10_000)
+    monkeypatch.setattr(waiting, "MEMORY_LIMIT", 10_000)
     files = FaultyFiles()
     files.full = files.short = True
     one = journal(files=files)
@@ -363,6 +419,27 @@ def test_losses_recorded(store: Path, journal: Make, read: Read) -> None:
     one.close()
 
     assert read(store).losses == {"refused": 5, "queue full": 1}
+
+
+def test_deliveries_recorded(store: Path, journal: Make, read: Read) -> None:
+    """Counters of deliveries become lines, each increase once, also after a disk was full."""
+    files = FaultyFiles()
+    files.full = files.short = True
+    one = journal(files=files)
+    deliveries.count("otlp", 3)
+    one.close()
+    assert not list_segments(Layout.of(store))
+    files.full = False
+    deliveries.count("otlp", 2)
+    deliveries.count("otlp", 1, reason="refused")
+    one.flush()
+    one.flush()
+
+    assert read(store).deliveries == {
+        ("otlp", "delivered", None): 5,
+        ("otlp", "failed", "refused"): 1,
+    }
+    assert losses.totals() == {}
 
 
 def test_sync_fails(store: Path, journal: Make, read: Read, caplog: Any) -> None:
@@ -554,6 +631,8 @@ import os, signal, sys
 from pathlib import Path
 from exporters.duckdb.journal import Journal
 from exporters.duckdb.lines import Line
+from exporters.duckdb.places import NOTE
+from exporters.duckdb.schema import LINE_LIMIT
 from exporters.duckdb.segment import Files
 class Killing(Files):
     calls = 0

@@ -27,6 +27,7 @@ from exporters.duckdb.layout import (
     scan,
 )
 from exporters.duckdb.segment import Segment
+from exporters.duckdb.schema import FORMAT, SCHEMA
 from exporters.store import StoreError
 
 _HEX = st.text("0123456789abcdef", min_size=4, max_size=12)
@@ -62,7 +63,7 @@ def test_create_again(store: Path) -> None:
     first = create(Layout.of(store))
 
     assert create(Layout.of(store)) == first
-    assert (first.format, first.schema) == (1, 1)
+    assert (first.format, first.schema) == (FORMAT, SCHEMA)
     assert Layout.of(store).exists
 
 

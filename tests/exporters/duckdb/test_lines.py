@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zlib
 from typing import Any
@@ -9,16 +10,18 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.duckdb.content import OVERSIZE
 from exporters.duckdb.lines import (
-    OVERSIZE,
     check_line,
+    delivery_line,
     encode_item,
     encode_line,
     loss_line,
     span_line,
     split_lines,
 )
-from exporters.duckdb.schema import INLINE_LIMIT, LINE_LIMIT
+from exporters.duckdb.schema import INLINE_LIMIT, LINE_LIMIT, LIST_SIZE
+from tracer.deliveries import Delivery
 from tracer.encoding import as_text, encode
 from tracer.snapshot import SpanRecord, Usage
 
@@ -121,13 +124,61 @@ def test_oversize_rest() -> None:
     row, _, lost = _line(
         name="n" * LINE_LIMIT,
         attributes={"a": "v" * LINE_LIMIT, "b": "kept"},
-        input=tuple(b"%d" % number for number in range(500_000)),
     )
 
-    assert lost == 3
+    assert lost == 2
     assert row["name"].startswith("nnn")
     assert row["attributes"] == {"a": f"<lost: {OVERSIZE}, {LINE_LIMIT} characters>", "b": "kept"}
-    assert row["input"]["value"] == {"flightlog.lost": OVERSIZE, "items": 500_000}
+
+
+def test_oversize_list() -> None:
+    """A list whose names alone make a line too long is marked with how many elements it had."""
+    names = ["0" * 32] * 500_000
+    line = span_line(_SPAN)
+    line.fields["input"] = {"lists": names, "refs": names[:7]}
+
+    data, lost = encode_line(line)
+    again, none = encode_line(line)
+
+    assert (lost, none) == (1, 0)
+    assert data == again
+    mark = {"flightlog.lost": OVERSIZE, "items": 500_000 * LIST_SIZE + 7}
+    assert json.loads(data)["input"] == {"value": mark}
+
+
+def _elements(content: dict[str, Any], items: dict[str, bytes]) -> list[bytes]:
+    """What a list in the form of a column stands for."""
+    lists = [json.loads(items[name]) for name in content.get("lists", ())]
+    assert all(len(one) == LIST_SIZE for one in lists)
+    return [items[name] for name in (*itertools.chain(*lists), *content["refs"])]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 300), max_size=4 * LIST_SIZE))
+def test_long_list(numbers: list[int]) -> None:
+    """The first elements of a long list go by lists; whatever its length, it is all there."""
+    values = tuple(b"%d" % number for number in numbers)
+
+    row, items, lost = _line(input=values)
+
+    assert _elements(row["input"], items) == list(values)
+    assert ("lists" in row["input"]) == (len(values) > LIST_SIZE)
+    assert len(row["input"]["refs"]) <= LIST_SIZE
+    assert lost == 0
+
+
+def test_growing_list() -> None:
+    """A list that grows names the lists that it named before."""
+    values = tuple(b'"message %d"' % number for number in range(5 * LIST_SIZE))
+    before: list[str] = []
+    for size in range(1, len(values)):
+        row, items, _ = _line(input=values[:size])
+        lists = row["input"].get("lists", [])
+        assert lists[: len(before)] == before
+        assert {*lists, *row["input"]["refs"]} <= set(items)
+        before = lists
+
+    assert len(before) == 4
 
 
 def test_many_attributes() -> None:
@@ -164,6 +215,22 @@ def test_split() -> None:
     """Lines are split at newlines; the last one may lack its own."""
     assert list(split_lines(b"a\n\nb\nc")) == [b"a", b"b", b"c"]
     assert list(split_lines(b"")) == []
+
+
+def test_delivery_lines() -> None:
+    """A delivery says whose it was, how it went and how many it were, and why where it failed."""
+    good = json.loads(encode_line(delivery_line(Delivery("otlp"), 3, 5))[0])
+    bad = json.loads(encode_line(delivery_line(Delivery("otlp", "refused"), 2, 5))[0])
+
+    assert (good["k"], good["exporter"], good["status"], good["items"]) == (
+        "delivery",
+        "otlp",
+        "delivered",
+        3,
+    )
+    assert "reason" not in good
+    assert (bad["status"], bad["reason"], bad["items"]) == ("failed", "refused", 2)
+    assert bad["start_ns"] == bad["end_ns"] == 5
 
 
 def test_loss_line() -> None:

@@ -8,13 +8,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exporters.duckdb import fragments
+from exporters.duckdb import reader as reader_module
+from exporters.duckdb.index import Index
 from exporters.duckdb.layout import Layout, create
 from exporters.duckdb.local import DuckDBStore
+from exporters.duckdb.reader import Reader
+from exporters.duckdb.rows import span_rows, trace_rows
 from exporters.store import NotFoundError, StoreError, TraceQuery
 
 
@@ -326,11 +332,185 @@ def test_catalog_in_use(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
 
 def test_broken_part(spool: Any, store: DuckDBStore, rows: Any) -> None:
-    """A part that is no Parquet is named in one clear message, and nothing else is raised."""
-    part = spool.compact([spool.segment([rows.trace("t")])])
+    """A part that is no Parquet is set aside and counted, and the rest is there."""
+    segment = spool.segment([rows.trace("t")])
+    part = spool.compact([segment])
+    spool.forget(segment)
+    spool.segment([rows.trace("u")])
     (spool.layout.parts / part / "data.parquet").write_bytes(b"rubbish")
 
-    with pytest.raises(StoreError, match=part):
-        names(store)
-    with pytest.raises(StoreError, match=r"data\.parquet"):
-        store.sql("FROM traces")
+    assert names(store) == ["u"]
+    assert store.sql("SELECT trace_id FROM traces").rows == [("u",)]
+    assert not (spool.layout.parts / part).exists()
+    assert (spool.layout.quarantine / part).is_dir()
+
+
+def test_broken_while_open(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A part whose source is still there and that breaks while it is in use costs nothing."""
+    part = spool.compact([spool.segment([rows.trace("t"), rows.span("t", "a")])])
+    assert names(store) == ["t"]
+    for path in (spool.layout.parts / part).glob("*.parquet"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    assert [span.span_id for span in store.spans("t")] == ["a"]
+    assert names(store) == ["t"]
+    assert not (spool.layout.parts / part).exists()
+
+
+@pytest.mark.parametrize("harm", ["rubbish", "gone"])
+def test_broken_items(spool: Any, store: DuckDBStore, rows: Any, harm: str) -> None:
+    """Where only shared content is damaged the rows stay, and the content shows as lost."""
+    row = rows.span("t", "a", type="response", input=({"role": "user"},), output=({"n": 2},))
+    part = spool.compact([spool.segment([rows.trace("t"), row])])
+    items = spool.layout.parts / part / "items.parquet"
+    items.write_bytes(b"rubbish") if harm == "rubbish" else items.unlink()
+
+    assert names(store) == ["t"]
+    assert store.span("t", "a").input == [{"flightlog.lost": "content not found"}]
+    assert store.sql("SELECT span_id FROM spans").rows == [("a",)]
+
+
+def test_broken_open(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """Where only open rows are damaged, what ended stays."""
+    lines = [rows.trace("t"), rows.span("t", "a"), rows.span("t", "b", end=None)]
+    part = spool.compact([spool.segment(lines)])
+    (spool.layout.parts / part / "open.parquet").write_bytes(b"rubbish")
+
+    assert [span.span_id for span in store.spans("t")] == ["a"]
+    assert store.info().span_count == 1
+    assert (spool.layout.parts / part).exists()
+
+
+def test_strange_files(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A folder where a segment should be, and one that is no part, are in nobody's way."""
+    spool.segment([rows.trace("t")])
+    (spool.layout.hot / "1763700009999-testhost-9-00000009.ndjson").mkdir()
+    (spool.layout.parts / "p-1763700000000-1-2-0000000a").write_bytes(b"a file")
+
+    assert names(store) == ["t"]
+    assert store.sql("SELECT trace_id FROM traces").rows == [("t",)]
+
+
+def test_doubled(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A row that two parts hold is one row in every list."""
+    lines = [rows.trace("t"), rows.span("t", "a"), rows.span("t", "b")]
+    first = spool.segment(lines)
+    part = spool.compact([first])
+    spool.forget(first)
+    second = spool.segment(lines)
+
+    assert store.get("t").span_count == 2
+    assert [span.span_id for span in store.spans("t")] == ["a", "b"]
+    spool.compact([second], act_ms=1_763_700_200_000)
+    assert (store.get("t").span_count, store.info().trace_count) == (2, 1)
+    assert part
+
+
+def test_read_only(spool: Any, rows: Any) -> None:
+    """Reading makes nothing in a store's folder; the catalog is made beside it."""
+    spool.compact([spool.segment([rows.trace("t"), rows.span("t", "a")])])
+    spool.segment([rows.trace("u")])
+    before = set(spool.layout.root.rglob("*"))
+    index, reader = Index(spool.layout), Reader(spool.layout)
+    index.refresh()
+    reader.refresh()
+
+    assert len(trace_rows(index, ["t", "u"])) == 2
+    assert [span.span_id for span in span_rows(index, "t")] == ["a"]
+    assert reader.query("SELECT count(*) FROM spans") == [(1,)]
+    index.close()
+    reader.close()
+    assert set(spool.layout.root.rglob("*")) == before
+
+
+def test_backlog(spool: Any, rows: Any, monkeypatch: Any) -> None:
+    """Segments beyond what memory holds are read where they are, damaged lines left out."""
+    monkeypatch.setattr(reader_module, "TABLE_BYTES", 1000)
+    segments = [
+        spool.segment([rows.trace(f"t{n}"), rows.span(f"t{n}", "a", output=({"n": n},))])
+        for n in range(6)
+    ]
+    spool.append(segments[0], b"rubbish\n")
+    reader = Reader(spool.layout)
+
+    def counted() -> list[tuple[Any, ...]]:
+        reader.refresh()
+        return reader.query("SELECT count(*), count(DISTINCT trace_id) FROM spans")
+
+    assert counted() == [(6, 6)]
+    spool.append(segments[0], [rows.span("t0", "b")])
+    spool.append(segments[-1], [rows.span("t5", "b", output=({"n": "x" * 900},))])
+    assert counted() == [(8, 6)]
+    part = spool.compact(segments[1:5])
+    assert counted() == [(8, 6)]
+    assert part
+    reader.close()
+
+
+def test_lists(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """A list that goes by lists of hashes comes back whole, from segments and from parts."""
+    said = [{"role": "user", "content": f"m{n}"} for n in range(150)]
+    hashes = [hash_of(item) for item in said]
+    lists = [hashes[:64], hashes[64:128]]
+    lines = [
+        *({"k": "item", "rev": 1, "hash": hash_of(v), "value": v} for v in (*said, *lists)),
+        rows.trace("t"),
+        rows.span("t", "a", type="generation"),
+    ]
+    refs = {"lists": [hash_of(one) for one in lists], "refs": hashes[128:]}
+    name = spool.segment([])
+    spool.append(name, rows.encode([*lines[:-1], {**lines[-1], "input": refs}]))
+
+    for _ in range(2):
+        assert store.span("t", "a").input == said
+        assert [detail.input for detail in store.details("t")] == [said]
+        assert store.get("t").input == "m149"
+        spool.compact([name])
+
+
+def hash_of(value: Any) -> str:
+    """The name of an item."""
+    raw = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return blake2b(raw, digest_size=16).hexdigest()
+
+
+def test_many_at_once(spool: Any, store: DuckDBStore, rows: Any) -> None:
+    """Pages go on where many traces start at the same moment, and where starts are unknown."""
+    lines = [rows.trace(f"s{n:03}", at=5, end=9) for n in range(200)]
+    lines += [{**rows.trace(f"z{n}"), "start_ns": 0} for n in range(3)]
+    spool.segment(lines)
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = store.search(TraceQuery(limit=7, cursor=cursor))
+        found += [row.trace_id for row in page.traces]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert found == [*(f"s{n:03}" for n in range(200)), "z0", "z1", "z2"]
+
+
+def test_handled_errors(spool: Any, store: DuckDBStore, rows: Any, monkeypatch: Any) -> None:
+    """A search for failed traces passes over those in which tools failed, and over no other."""
+    monkeypatch.setattr(fragments, "_REFINE_FROM", 1)
+    failed: dict[str, Any] = {"status": "error", "error": {"message": "no"}}
+    tool = {"type": "function", **failed}
+    lines = [
+        *(rows.span("handled", key) for key in "ab"),
+        rows.span("handled", "c", parent_id="a", **tool),
+        rows.span("alone", "c", **tool),
+        rows.span("lost", "c", parent_id="gone", **tool),
+        rows.span("failed", "a", **failed), rows.span("failed", "c", parent_id="a", **tool),
+        rows.span("blocked", "g", type="guardrail", data={"triggered": True}),
+        rows.trace("own", **failed),
+    ]  # fmt: skip
+    spool.compact([spool.segment(lines)])
+    wanted = {key for key in names(store)
+              if store.get(key).status in ("error", "blocked")}  # fmt: skip
+
+    assert wanted == {"alone", "lost", "failed", "blocked", "own"}
+    assert set(names(store, status=("error", "blocked"))) == wanted
+    assert store._index.fragments.ask("select count(*) from fragment where flags & 4 <> 0") == [
+        (5,)
+    ]

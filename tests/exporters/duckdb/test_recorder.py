@@ -13,8 +13,8 @@ import agents
 import pytest
 
 from exporters.duckdb import recorder
+from exporters.duckdb.content import OVERSIZE
 from exporters.duckdb.journal import Journal
-from exporters.duckdb.lines import OVERSIZE
 from exporters.duckdb.recorder import Recorder
 from exporters.duckdb.schema import LINE_LIMIT
 from tracer import (
@@ -141,14 +141,14 @@ def test_large_values(store: Path, recording: Recorder, read: Read) -> None:
 
 
 def test_too_large(store: Path, recording: Recorder, read: Read) -> None:
-    """A value over the limit of a line is marked, and counted for its trace."""
+    """A value over the limit of a line is marked, and counted once for its trace."""
     with trace("t", trace_id="trace_big"), function_span("tool", input="z" * LINE_LIMIT):
         pass
     recording.force_flush()
 
     found = read(store)
     assert found.content(found.span("tool")["input"])["flightlog.lost"] == OVERSIZE
-    assert found.losses == {OVERSIZE: 2}
+    assert found.losses == {OVERSIZE: 1}
     assert {loss.trace_id for loss in losses.totals()} == {"trace_big"}
 
 
@@ -222,6 +222,36 @@ def test_bad_path(
     (fallback,) = (tmp_path / "state" / "flightlog" / "fallback").glob("*.d")
     assert fallback.name in message + ".d'" or str(fallback)[:-2] in message
     assert len(read(Path(str(fallback)[:-2])).ended) == 10
+
+
+_DELIVERING = """
+import sys
+from exporters.duckdb import recorder
+from tracer import BatchTraceProcessor, TracingExporter, custom_span, set_trace_processors, trace
+class Remote(TracingExporter):
+    def export(self, items):
+        if any(getattr(item, "name", "") == "bad" for item in items):
+            raise TimeoutError
+set_trace_processors([recorder(sys.argv[1]), BatchTraceProcessor(Remote(), max_batch_size=2)])
+for name in ("good", "bad"):
+    with trace(name), custom_span("s"):
+        pass
+"""
+
+
+def test_deliveries(store: Path, read: Read, python: Callable[..., subprocess.Popen[str]]) -> None:
+    """What exporters deliver while the program ends is in the store, in the same segment."""
+    process = python(_DELIVERING, store)
+    _, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 0, errors
+    found = read(store)
+    assert found.deliveries == {
+        ("Remote", "delivered", None): 2,
+        ("Remote", "failed", "export raised TimeoutError"): 2,
+    }
+    assert found.losses == {"export raised": 2}
+    assert len(list((store.with_name("traces.duckdb.d") / "hot").glob("1*"))) == 1
 
 
 def test_light() -> None:

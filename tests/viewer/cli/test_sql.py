@@ -1,6 +1,11 @@
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +104,61 @@ def test_timeout(flightlog):
 
     assert done.returncode == 1
     assert "1 s" in done.stderr
+
+
+CORPUS = Path(__file__).parents[2] / "exporters" / "duckdb" / "attacks"
+ATTACKS = [
+    query
+    for name in ("statements", "beyond", "large", "memory", "time")
+    for query in (CORPUS / f"{name}.sql").read_text(encoding="utf-8").split("\n----\n")[::20]
+]
+
+
+@pytest.mark.parametrize("query", ATTACKS)
+def test_attacks(flightlog, tmp_path, query):
+    """Attacks fail in one message and write nothing; the table of all is in `test_gate`."""
+    for mark in ("evil", "inside", "secret", "folder", "root"):
+        query = query.replace(f"{{{mark}}}", str(tmp_path / "evil"))
+    done = flightlog("sql", query, "--timeout", "1", home=tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("flightlog: ")
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def answering(store):
+    """Processes that answer questions of a store."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"exporters.duckdb.answering" in words and bytes(store) in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def until(check):
+    """Wait for what has to come true."""
+    deadline = time.monotonic() + 20
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_interrupted(recorded, tmp_path):
+    """Ctrl-C ends the command at once, and who answers with it."""
+    query = "SELECT levenshtein(repeat('x', 100000), repeat('y', 100000))"
+    command = [sys.executable, "-m", "viewer", "sql", query, "--timeout", "1000"]
+    with subprocess.Popen(
+        command, env=recorded.environ(tmp_path), stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        until(lambda: answering(tmp_path / "traces.duckdb"))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+
+    assert process.returncode in (130, -signal.SIGINT)
+    assert b"Traceback" not in said
+    until(lambda: not answering(tmp_path / "traces.duckdb"))

@@ -30,7 +30,7 @@ def test_compacts(recorded, tmp_path, monkeypatch):
     shutil.copytree(f"{recorded.store}.d", f"{store}.d")
     parts = tmp_path / "traces.duckdb.d" / "parts"
     looks = iter([True])
-    monkeypatch.setattr(upkeep, "due", lambda _: next(looks, False))
+    monkeypatch.setattr(upkeep, "due", lambda *_: next(looks, False))
     with compacting(store):
         until(lambda: any((part / "data.parquet").exists() for part in real(parts)))
     reader = open_store(store)
@@ -49,7 +49,7 @@ def test_not_due(tmp_path, monkeypatch):
     """What is not due is left alone, and a store that cannot be read ends no viewer."""
     looks = []
 
-    def due(store):
+    def due(store, limits):
         looks.append(store)
         raise StoreError("The store is away.")
 

@@ -1,7 +1,7 @@
 import pytest
 
 from exporters.store import TRACE_STATUSES
-from viewer.cli.wording import MARKS, ago, count, duration, moment, tokens
+from viewer.cli.wording import MARKS, ago, count, duration, moment, size, tokens
 
 NOW = 1_800_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -65,3 +65,12 @@ def test_marks():
     """Every status has a glyph of its own, so that none is told by colour alone."""
     assert set(MARKS) == set(TRACE_STATUSES)
     assert len({mark.glyph for mark in MARKS.values()}) == len(MARKS)
+
+
+@pytest.mark.parametrize(
+    ("bytes_", "wanted"),
+    [(0, "0 B"), (999, "999 B"), (1234, "1.2 kB"), (40_000_000, "40.0 MB"), (2 * 10**12, "2.0 TB")],
+)
+def test_size(bytes_, wanted):
+    """A size has the digits that matter."""
+    assert size(bytes_) == wanted

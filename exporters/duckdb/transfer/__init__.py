@@ -1,0 +1,1 @@
+"""Taking traces along: records out of a store into a file, and from a file into a store."""

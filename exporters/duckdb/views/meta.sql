@@ -1,0 +1,2 @@
+create view _meta as
+select /*schema*/ as schema, '/*version*/' as flightlog;

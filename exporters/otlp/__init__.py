@@ -1,0 +1,1 @@
+"""OpenTelemetry: our records as OTLP spans, and OTLP spans of ours or of other tools as records."""

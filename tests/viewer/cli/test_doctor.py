@@ -1,0 +1,510 @@
+"""`flightlog doctor`: faults that were really made, and what it says of each."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from exporters.duckdb import fallback_store
+from exporters.duckdb.compaction import compact
+from exporters.duckdb.layout import Layout, SegmentName, list_parts, list_segments
+from tracer.ids import RandomIds
+
+HOUR_MS = 3_600_000
+PROGRAM = """
+from tracer import custom_span, trace
+
+with trace("Answer ticket", group_id="ticket-7") as one:
+    for number in range(3):
+        with custom_span(f"step {number}"):
+            pass
+print(one.trace_id)
+"""
+RAISING = """
+from tracer import TracingProcessor, add_trace_processor, custom_span, trace
+
+class Counter(TracingProcessor):
+    def on_span_start(self, span):
+        pass
+
+    def on_span_end(self, span):
+        raise ValueError("no")
+
+add_trace_processor(Counter())
+with trace("Counted"), custom_span("step"):
+    pass
+"""
+HOLDING = """
+import sys, duckdb
+held = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass
+class Patient:
+    """A user's home with a store in it, and the environment that is to be looked into."""
+
+    home: Path
+    extra: dict[str, str] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+    held: list[subprocess.Popen[str]] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+
+    @property
+    def store(self) -> Path:
+        """The store's catalog file."""
+        return self.home / "flightlog" / "traces.duckdb"
+
+    @property
+    def layout(self) -> Layout:
+        """Where its files are."""
+        return Layout.of(self.store)
+
+    def environ(self, **changes: str) -> dict[str, str]:
+        """The environment of a process of this user."""
+        base = {"PATH": os.environ["PATH"], "HOME": str(self.home), "TZ": "UTC"}
+        return base | {"FLIGHTLOG_HOME": str(self.store.parent)} | self.extra | changes
+
+    def record(self, program: str = PROGRAM, **changes: str) -> str:
+        """Run a program that records; gives what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=self.environ(**changes),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def doctor(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Ask the doctor."""
+        return subprocess.run(
+            [sys.executable, "-m", "viewer", "doctor", *self.words, *words],
+            env=self.environ(),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+
+    def hold(self, program: str, *arguments: object) -> None:
+        """Have another process hold something until the test ends."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.held.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+
+    def segment(self) -> Path:
+        """The one segment that a program left."""
+        (name,) = list_segments(self.layout)
+        return self.layout.segment(name)
+
+    def part(self) -> Path:
+        """The one part, made now."""
+        compact(self.store)
+        (name,) = list_parts(self.layout)
+        return self.layout.part(name)
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[Patient]:
+    """A user who has recorded one trace, with the catalog made."""
+    one = Patient(tmp_path / "user")
+    one.home.mkdir()
+    yield one
+    for process in one.held:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    for fd in one.descriptors:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def disabled(patient: Patient) -> str:
+    """The environment switches recording off."""
+    patient.extra["FLIGHTLOG_DISABLED"] = "yes"
+    patient.record()
+    return "unset FLIGHTLOG_DISABLED"
+
+
+def disabled_by_peer(patient: Patient) -> str:
+    """The other package's variable switches it off as well."""
+    patient.extra["OPENAI_AGENTS_DISABLE_TRACING"] = "1"
+    patient.record()
+    return "unset OPENAI_AGENTS_DISABLE_TRACING"
+
+
+def other_folder(patient: Patient) -> str:
+    """The program ran without the variable that names our folder."""
+    elsewhere = patient.home / ".local/share/flightlog"
+    patient.record(FLIGHTLOG_HOME=str(elsewhere))
+    return f"--store {elsewhere / 'traces.duckdb'}"
+
+
+def working_directory(patient: Patient) -> str:
+    """The program recorded beside its working directory."""
+    patient.record(FLIGHTLOG_STORE="traces.duckdb")
+    return f"--store {patient.home / 'traces.duckdb'}"
+
+
+def trace_in_other_folder(patient: Patient) -> str:
+    """This store has traces, and the one that is looked for is in another."""
+    patient.record()
+    elsewhere = patient.home / ".local/share/flightlog"
+    patient.words.append(patient.record(FLIGHTLOG_HOME=str(elsewhere)))
+    return f"flightlog show {patient.words[0]} --store {elsewhere / 'traces.duckdb'}"
+
+
+def no_exporter(patient: Patient) -> str:
+    """The variable names no exporter at all."""
+    patient.extra["FLIGHTLOG_EXPORTERS"] = ""
+    patient.record()
+    return "FLIGHTLOG_EXPORTERS=duckdb"
+
+
+def unknown_exporter(patient: Patient) -> str:
+    """The variable names what is not installed."""
+    patient.extra["FLIGHTLOG_EXPORTERS"] = "duckdb,ducdb"
+    patient.record()
+    return "Correct the name"
+
+
+def wrong_setting(patient: Patient) -> str:
+    """A variable cannot be followed."""
+    patient.extra["FLIGHTLOG_SYNC"] = "often"
+    patient.record()
+    return "Set it to one of them"
+
+
+def raising_processor(patient: Patient) -> str:
+    """A processor of the program raises."""
+    patient.record(RAISING)
+    return "Mend it: the program's log has its traceback"
+
+
+def fallback(patient: Patient) -> str:
+    """The store could not be written while the program ran."""
+    patient.store.parent.mkdir()
+    patient.layout.root.write_text("in the way")
+    patient.record()
+    patient.layout.root.unlink()
+    state = patient.home / ".local/state/flightlog"
+    return f"flightlog list --store {fallback_store(state, patient.store)}"
+
+
+def path_is_folder(patient: Patient) -> str:
+    """The variable names a folder."""
+    patient.extra["FLIGHTLOG_STORE"] = str(patient.home)
+    return f"Name '{patient.home / 'traces.duckdb'}' instead"
+
+
+def newer(patient: Patient) -> str:
+    """A newer version made the store."""
+    patient.record()
+    patient.layout.format_file.write_text('{"format": 99, "schema": 99, "store_id": "x"}')
+    return "pip install --upgrade flightlog"
+
+
+def garbage_format(patient: Patient) -> str:
+    """FORMAT holds something else."""
+    patient.record()
+    patient.layout.format_file.write_bytes(b"\0" * 64)
+    return "Restore"
+
+
+def lost_format(patient: Patient) -> str:
+    """FORMAT was deleted."""
+    patient.record()
+    patient.layout.format_file.unlink()
+    return "written anew by recording once"
+
+
+def moved_alone(patient: Patient) -> str:
+    """The catalog file was moved without its folder."""
+    patient.record()
+    patient.part()
+    copied = patient.home / "copied.duckdb"
+    shutil.copy(patient.store, copied)
+    patient.extra["FLIGHTLOG_STORE"] = str(copied)
+    return "'copied.duckdb.d'"
+
+
+def moved_together(patient: Patient) -> str:
+    """Catalog and folder were moved; the catalog's views look where they were."""
+    patient.record()
+    patient.part()
+    moved = patient.home / "moved.duckdb"
+    patient.store.rename(moved)
+    patient.layout.root.rename(moved.with_name("moved.duckdb.d"))
+    patient.extra["FLIGHTLOG_STORE"] = str(moved)
+    return "flightlog doctor --repair"
+
+
+def garbage_catalog(patient: Patient) -> str:
+    """The catalog file holds something else."""
+    patient.record()
+    patient.part()
+    patient.store.write_bytes(b"garbage " * 1000)
+    return f"mv {patient.store}"
+
+
+def damaged_segment(patient: Patient) -> str:
+    """A byte of a segment was flipped."""
+    patient.record()
+    data = bytearray(patient.segment().read_bytes())
+    data[len(data) // 2] ^= 0x10
+    patient.segment().write_bytes(data)
+    return "flightlog doctor --repair"
+
+
+def set_aside(patient: Patient) -> str:
+    """What was damaged was set aside, and counted."""
+    damaged_segment(patient)
+    compact(patient.store)
+    return f"rm -r {patient.layout.quarantine}/*"
+
+
+def folder_for_segment(patient: Patient) -> str:
+    """A folder has the name of a segment."""
+    patient.record()
+    (patient.layout.hot / SegmentName(1_700_000_000_000, "host", 1, "abcd").filename).mkdir()
+    return "flightlog doctor --repair"
+
+
+def stuck(patient: Patient) -> str:
+    """Somebody holds the lock of compaction and does nothing."""
+    patient.record()
+    age(patient)
+    fd = os.open(patient.layout.lock, os.O_RDWR)
+    patient.descriptors.append(fd)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return f"kill {os.getpid()}"
+
+
+def piled_up(patient: Patient) -> str:
+    """Hundreds of segments wait since an hour, and nobody compacts."""
+    patient.record()
+    age(patient)
+    (name,) = list_segments(patient.layout)
+    for number in range(1, 210):
+        shutil.copy(
+            patient.layout.segment(name),
+            patient.layout.segment(name._replace(ms=name.ms + number)),
+        )
+    return "flightlog doctor --repair"
+
+
+def future(patient: Patient) -> str:
+    """A segment is dated in the future."""
+    patient.record()
+    (name,) = list_segments(patient.layout)
+    later = name._replace(ms=name.ms + 48 * HOUR_MS)
+    patient.segment().rename(patient.layout.segment(later))
+    return "timedatectl set-ntp true"
+
+
+def set_back(patient: Patient) -> str:
+    """A segment was last written long before it was begun."""
+    patient.record()
+    then = time.time() - 7200
+    os.utime(patient.segment(), (then, then))
+    return "timedatectl set-ntp true"
+
+
+def too_old(patient: Patient) -> str:
+    """The trace was deleted because of its age."""
+    patient.record()
+    patient.extra["FLIGHTLOG_MAX_AGE"] = "30d"
+    old_ms = int(time.time() * 1000) - 40 * 24 * HOUR_MS
+    patient.words.append(f"trace_{old_ms:012x}{'ab' * 10}")
+    return "FLIGHTLOG_MAX_AGE higher"
+
+
+def span_for_trace(patient: Patient) -> str:
+    """The id that is looked for is a span's."""
+    trace_id = patient.record()
+    part = patient.part()
+    found = duckdb.sql(f"select span_id from '{part}/data.parquet' where span_id is not null")
+    patient.words.append(found.fetchall()[0][0])
+    return f"flightlog show {trace_id}"
+
+
+def unknown_trace(patient: Patient) -> str:
+    """The trace was never recorded here."""
+    patient.record()
+    patient.words.append(RandomIds().trace_id())
+    return "Run `flightlog version`"
+
+
+def never_recorded(patient: Patient) -> str:
+    """Nothing was ever recorded."""
+    return "flightlog demo"
+
+
+def over_limit(patient: Patient) -> str:
+    """The store is larger than it may be."""
+    patient.record()
+    patient.extra["FLIGHTLOG_MAX_DISK"] = "1kB"
+    return "flightlog doctor --repair"
+
+
+SEEDED: dict[Callable[[Patient], str], str] = {
+    disabled: "disabled",
+    disabled_by_peer: "disabled",
+    other_folder: "elsewhere",
+    working_directory: "elsewhere",
+    trace_in_other_folder: "elsewhere",
+    no_exporter: "exporter-missing",
+    unknown_exporter: "exporter-unknown",
+    wrong_setting: "setting",
+    raising_processor: "lost",
+    fallback: "fallback",
+    path_is_folder: "path",
+    newer: "newer",
+    garbage_format: "format",
+    lost_format: "format",
+    moved_alone: "moved",
+    moved_together: "catalog-moved",
+    garbage_catalog: "catalog",
+    damaged_segment: "damage",
+    set_aside: "quarantine",
+    folder_for_segment: "damage",
+    stuck: "compaction-stuck",
+    piled_up: "not-compacted",
+    future: "clock",
+    set_back: "clock-jumped",
+    too_old: "not-found",
+    span_for_trace: "not-found",
+    unknown_trace: "not-found",
+    never_recorded: "nothing",
+    over_limit: "over-limit",
+}
+
+
+def age(patient: Patient) -> None:
+    """Make it an hour ago that the store was recorded to and compacted."""
+    (name,) = list_segments(patient.layout)
+    patient.segment().rename(patient.layout.segment(name._replace(ms=name.ms - HOUR_MS)))
+    then = time.time() - 3600
+    for path in (patient.layout.lock, patient.layout.tmp, patient.segment()):
+        os.utime(path, (then, then))
+
+
+def told(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """The findings of an answer in JSON."""
+    assert "Traceback" not in done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    trouble = [one for one in answer["findings"] if one["level"] == "trouble"]
+    assert done.returncode == bool(trouble)
+    assert answer["well"] is not bool(trouble)
+    assert all(one["seen"] and one["means"] and one["step"] for one in answer["findings"])
+    return trouble
+
+
+@pytest.mark.parametrize(("seed", "code"), SEEDED.items(), ids=[seed.__name__ for seed in SEEDED])
+def test_seeded(patient: Patient, seed: Callable[[Patient], str], code: str) -> None:
+    """A fault is named, alone, with the value seen, what it means and the next step."""
+    step = seed(patient)
+
+    findings = told(patient.doctor("--json"))
+
+    assert [one["code"] for one in findings] == [code]
+    assert step in findings[0]["step"]
+
+
+def test_healthy(patient: Patient) -> None:
+    """A store where nothing is wrong gives no finding, before compaction and after it."""
+    trace_id = patient.record()
+    for _ in range(2):
+        done = patient.doctor()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "✔ All is well." in done.stdout
+        assert "next" not in done.stdout
+        assert "1 trace, 3 spans" in done.stdout
+        assert told(patient.doctor("--json", "--thorough", trace_id)) == []
+        patient.part()
+
+
+def test_trace_is_here(patient: Patient) -> None:
+    """Of a trace that is there it says so, whatever part of its id is given."""
+    trace_id = patient.record()
+
+    for word in (trace_id, trace_id.removeprefix("trace_"), trace_id[-8:], "last"):
+        done = patient.doctor(word)
+        assert done.returncode == 0
+        assert f"{trace_id} is here: ok" in done.stdout
+
+
+def test_text(patient: Patient) -> None:
+    """The answer has the value seen, what it means and the next step, each on a line."""
+    disabled(patient)
+
+    lines = patient.doctor().stdout.splitlines()
+
+    assert lines[0] == f"Store   {patient.store}"
+    assert "✖ Recording is switched off" in lines
+    assert any(line.split()[:1] == ["seen"] and "'yes'" in line for line in lines)
+    assert any(line.split()[:1] == ["means"] for line in lines)
+    assert any(line.startswith("   next") and "unset FLIGHTLOG_DISABLED" in line for line in lines)
+
+
+def test_catalog_held(patient: Patient) -> None:
+    """That another tool has the catalog open is a note, with its process, and no trouble."""
+    patient.record()
+    patient.part()
+    patient.hold(HOLDING, patient.store)
+
+    done = patient.doctor()
+
+    assert done.returncode == 0
+    assert f"Process {patient.held[0].pid}" in done.stdout
+    assert "-readonly" in done.stdout
+
+
+def test_repair(patient: Patient) -> None:
+    """--repair sets aside what is damaged and makes a catalog that is missing."""
+    damaged_segment(patient)
+    patient.store.unlink(missing_ok=True)
+
+    done = patient.doctor("--repair")
+
+    assert patient.store.exists()
+    assert "set aside" in done.stderr
+    assert "in quarantine" not in done.stderr
+    assert "Something was damaged and set aside" in done.stdout
+
+
+def test_unlistable(patient: Patient) -> None:
+    """Folders that cannot even be listed make no fault of the doctor's."""
+    patient.record()
+    for folder in (patient.layout.hot, patient.layout.parts, patient.layout.tmp):
+        shutil.rmtree(folder)
+        folder.write_text("a file")
+
+    findings = told(patient.doctor("--json"))
+
+    assert findings
