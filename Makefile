@@ -1,4 +1,4 @@
-.PHONY: install demo test check fix bench frontend clean
+.PHONY: install demo test check fix bench torture frontend clean
 
 install:  ## .venv with everything a developer needs
 	. scripts/venv.sh && make_venv && install -e '.[dev]'
@@ -17,6 +17,9 @@ fix: install  ## what ruff can mend by itself
 
 bench: install  ## every benchmark, one JSON line a measure
 	for script in benchmarks/*.py; do .venv/bin/python "$$script" || exit 1; done
+
+torture: install  ## the long forms of the tests that kill, race and fill disks
+	.venv/bin/python -m pytest tests/torture tests/faults tests/processes --torture
 
 frontend:  ## viewer/static from viewer/frontend
 	sh scripts/frontend

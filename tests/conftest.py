@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tracer import context, setup
+from tracer.deliveries import deliveries
 from tracer.losses import losses
 
 _SCRUBBED_PREFIXES = ("FLIGHTLOG_", "OPENAI_", "OTEL_", "XDG_")
@@ -46,11 +47,13 @@ def fresh_tracer(clean_env: None) -> Iterator[None]:
     token = context.put(None)
     setup._provider = None
     losses.reset()
+    deliveries.reset()
     yield
     used, setup._provider = setup._provider, before
     if used is not None:
         used.shutdown()
     losses.reset()
+    deliveries.reset()
     context.undo(token)
 
 

@@ -19,8 +19,9 @@ any value over 64 KiB are `item` lines, written once a segment, and the span nam
 `{"input":{"value":…}}` for a value kept in place. Of a list of more than `LIST_SIZE` elements the
 first ones go by lists: `{"input":{"lists":["hash", …],"refs":["hash", …]}}`, where each of `lists`
 is an item whose value is a JSON array of exactly `LIST_SIZE` hashes. A loop's next turn names the
-same lists, so that the hundredth one does not name every message again. The hash is BLAKE2b of the value's JSON bytes
-(16 bytes, hex). `metadata`, `error` and `data` stand in place as they are, or over 64 KiB as
+same lists, so that the hundredth one does not name every message again. The hash is BLAKE2b of
+the value's JSON bytes (16 bytes, hex). `metadata`, `error` and `data` stand in place as they are,
+or over 64 KiB as
 `{"$ref":"hash"}`; such an error keeps the beginning of its message, and its type, beside the
 `$ref`. A value that does not fit into a line of 16 MiB is replaced by
 `{"flightlog.lost":"reason","bytes":n}` and counted by a `loss` line. A segment holds every item
