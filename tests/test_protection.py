@@ -47,8 +47,10 @@ def test_refused_asyncio():
 def test_loopback():
     """This machine is reached."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=lambda: server.accept()[0].close()).start()
+        answering = threading.Thread(target=lambda: server.accept()[0].close())
+        answering.start()
         socket.create_connection(("localhost", server.getsockname()[1])).close()
+        answering.join()
     first, second = socket.socketpair()
     first.close()
     second.close()

@@ -11,8 +11,10 @@ import contextlib
 import os
 import pickle
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -45,7 +47,12 @@ class Answerer:
         self._writing = threading.Lock()  # else a message could go to a file that is opened next
         self._hear: Callable[[Event], None] | None = None
         self._number = 0
-        self._process, self._to, self._from = _start(layout, surroundings)
+        self._spill = _private_folder()
+        try:
+            self._process, self._to, self._from = _start(layout, surroundings, self._spill)
+        except BaseException:
+            self._clear()
+            raise
         try:
             threading.Thread(target=self._listen, daemon=True, name="flightlog-sql").start()
         except RuntimeError as error:
@@ -95,6 +102,7 @@ class Answerer:
         if now:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_REAP_SECONDS)
+                self._clear()
 
     def leave(self) -> None:
         """Nobody waits for its end."""
@@ -103,10 +111,15 @@ class Answerer:
     def disown(self) -> None:
         """In a forked child: the process is the parent's; let go of what leads to it."""
         self.leave()  # it is not ours to wait for
-        self._hear, self.gone = None, True
+        self._hear, self.gone, self._spill = None, True, None
         for fd in (self._to, self._from):
             with contextlib.suppress(OSError):
                 os.close(fd)
+
+    def _clear(self) -> None:
+        """Remove what the process spilled: one that was killed could not."""
+        if self._spill is not None:
+            shutil.rmtree(self._spill, ignore_errors=True)
 
     def _tell(self, message: Event) -> None:
         data = frames.packed(message)
@@ -130,6 +143,7 @@ class Answerer:
         with contextlib.suppress(OSError):
             self._process.kill()  # where it sent what cannot be read
         self._process.wait()
+        self._clear()
         self.end(now=False)
         os.close(self._from)
         self._from = -1
@@ -141,14 +155,21 @@ def _command(layout: Layout) -> list[str]:
     return [sys.executable or "python", "-P", "-m", module, "--store", str(layout.catalog)]
 
 
+def _private_folder() -> Path | None:
+    """A folder that only this user can look into; None where none can be made."""
+    with contextlib.suppress(OSError):
+        return Path(tempfile.mkdtemp(prefix="flightlog-sql-"))
+    return None
+
+
 def _start(
-    layout: Layout, surroundings: Mapping[str, str]
+    layout: Layout, surroundings: Mapping[str, str], spill: Path | None
 ) -> tuple[subprocess.Popen[bytes], int, int]:
     stdin, to = os.pipe()
     back, stdout = os.pipe()
     try:
         process = subprocess.Popen(
-            _command(layout),
+            [*_command(layout), *(["--spill", str(spill)] if spill is not None else [])],
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.DEVNULL,

@@ -27,6 +27,7 @@ import pickle
 import queue
 import resource
 import select
+import shutil
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ from exporters.duckdb.reader import Reader
 from exporters.store import QueryError, StoreError
 
 IDLE_SECONDS = 60.0
+MEMORY = "512MB"  # that DuckDB may take; what is more goes to disk, where it can
 CEILING = 2 * 1024 * 1024 * 1024  # bytes of memory that the process may take
 _FEW, _BATCH = 64, 1024  # rows that are fetched in one go, while they are or may be wide, and else
 _WIDE = 16 * 1024
@@ -70,8 +72,8 @@ class _StoppedError(Exception):
 class Answering:
     """Answers one question after the other, as they come in by a pipe."""
 
-    def __init__(self, layout: Layout, inbound: int, outbound: int) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, inbound: int, outbound: int, spill: Path | None) -> None:
+        self._layout, self._spill = layout, spill
         self._inbound, self._outbound = inbound, outbound
         self._inbox: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -95,7 +97,7 @@ class Answering:
     def _ready(self) -> Reader:
         if self._reader is None:
             views = (*statements(raw=False, root=self._layout.root), *gate.shields())
-            self._reader = Reader(self._layout, views=views)
+            self._reader = Reader(self._layout, memory_limit=MEMORY, views=views, spill=self._spill)
         return self._reader
 
     def _take(self, question: _Question) -> bool:
@@ -241,6 +243,7 @@ class Answering:
             self._stopped = self._number
             self._interrupt()
             time.sleep(_AGAIN)
+        _remove(self._spill)
         os._exit(_GONE)
 
 
@@ -272,6 +275,12 @@ def _resident() -> int:
     return pages * resource.getpagesize()
 
 
+def _remove(spill: Path | None) -> None:
+    """Leave nothing behind; whoever asked does so too, but may be gone."""
+    if spill is not None:
+        shutil.rmtree(spill, ignore_errors=True)
+
+
 def confine() -> None:
     """Limit what this process may take, before it reads anything of a user's."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no payload lands in a dump
@@ -299,6 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Answer questions in SQL over a store; talks in frames over stdin and stdout.",
     )
     parser.add_argument("--store", required=True, help="path of the catalog file")
+    parser.add_argument("--spill", type=Path, help="a folder for what does not fit into memory")
     parser.add_argument("--idle", type=float, default=IDLE_SECONDS, help="seconds to wait for one")
     given = parser.parse_args(arguments)
     inbound, outbound = os.dup(0), os.dup(1)
@@ -306,7 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for fd in (0, 1):  # what a library prints must not land in a frame
         os.dup2(nowhere, fd)
     confine()
-    Answering(Layout.of(given.store), inbound, outbound).run(idle=given.idle)
+    Answering(Layout.of(given.store), inbound, outbound, given.spill).run(idle=given.idle)
+    _remove(given.spill)
     return 0
 
 

@@ -30,6 +30,7 @@ from exporters.duckdb.alone import alone, renew
 from exporters.duckdb.attempts import Attempts, read_attempts, write_attempts
 from exporters.duckdb.catalog import ensure_catalog
 from exporters.duckdb.collect import Collected, collect, is_collection_due
+from exporters.duckdb.footprint import size_of
 from exporters.duckdb.layout import (
     Layout,
     Listing,
@@ -45,7 +46,14 @@ from exporters.duckdb.merging import merge, mergeable, weights
 from exporters.duckdb.packing import CORRUPT, pack
 from exporters.duckdb.parts import PartError, Sizes, Steps, ensure_schema_part, nothing
 from exporters.duckdb.pile import share
-from exporters.duckdb.retention import Limits, Purged, configured, is_retention_due, retain
+from exporters.duckdb.retention import (
+    Limits,
+    Purged,
+    configured,
+    has_room,
+    is_retention_due,
+    retain,
+)
 from exporters.duckdb.salvage import Mended, examine, mend
 from exporters.store import StoreError
 
@@ -293,10 +301,23 @@ def _merge_all(work: _Work) -> None:
             work.limits.max_bytes,
             skip=work.attempts.resting.keys() | report.mended.unreadable,
         ):
+            if not _has_room(work, group):
+                break
             _merge(work, group)
             renew(layout)
     finally:
         report.merge_seconds += time.perf_counter() - began
+
+
+def _has_room(work: _Work, group: Sequence[PartName]) -> bool:
+    """Whether parts may be put together now: for a while they take their place twice."""
+    if work.limits.max_bytes is None:
+        return True
+    _retain(work)
+    there = set(scan(work.layout).live_parts)
+    return there.issuperset(group) and has_room(
+        work.layout, work.limits, sum(size_of(work.layout.part(part)) for part in group)
+    )
 
 
 def _merge(work: _Work, group: Sequence[PartName]) -> None:
@@ -391,7 +412,7 @@ def sealed_segments(layout: Layout, listing: Listing) -> list[Sealed]:
 
 def batches(sealed: Sequence[Sealed], max_disk: int | None = None) -> Iterator[list[Sealed]]:
     """Segments in groups of at most `BATCH_BYTES`, one part each; less with a limit of the disk."""
-    limit = share(BATCH_BYTES, 8, max_disk)
+    limit = share(BATCH_BYTES, 10, max_disk)
     batch: list[Sealed] = []
     size = 0
     for segment in sealed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from exporters.duckdb.inventory import Inventory
-from exporters.duckdb.layout import Layout, PartName
+from exporters.duckdb.layout import TRACES, Layout, PartName
 from exporters.duckdb.parts import damaged_files
 from exporters.duckdb.quarantine import quarantine_part
 from tracer.logger import logger
@@ -21,13 +21,15 @@ _SAID_LIMIT = 1000
 def set_aside(layout: Layout, inventory: Inventory, part: PartName, error: Exception) -> None:
     """Count a part no more that cannot be read.
 
+    Its summaries do not matter, which are nothing but a digest.
+
     Raises:
         Exception: The error itself, where the part is sound and it is us who cannot read.
     """
     if not os.path.lexists(layout.part(part)):
         return
     try:
-        damaged = damaged_files(layout, part)
+        damaged = [name for name in damaged_files(layout, part) if name != TRACES]
     except OSError as own:  # not ours to read
         inventory.leave_out(part)
         warn_once(_left_out(layout, part, str(own.strerror)))

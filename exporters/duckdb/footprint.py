@@ -19,10 +19,12 @@ class Footprint:
     Attributes:
         total: All of it: segments, parts, quarantine, backups, what is being made.
         replaced: Segments and parts that a part covers, and that only a time of grace keeps.
+        waiting: Segments that are in no part yet.
     """
 
     total: int
     replaced: int
+    waiting: int = 0
 
     @property
     def kept(self) -> int:
@@ -32,13 +34,14 @@ class Footprint:
 
 def footprint(layout: Layout) -> Footprint:
     """What the store takes now; files that vanish meanwhile count for nothing."""
-    covered = scan(layout).covered
+    listing = scan(layout)
     replaced = 0
-    for name in covered:
+    for name in listing.covered:
         if "/" not in name:
             folder = layout.parts if name.startswith("p-") else layout.hot
             replaced += size_of(folder / name)
-    return Footprint(size_of(layout.root), replaced)
+    waiting = sum(size_of(layout.segment(name)) for name in listing.live_segments)
+    return Footprint(size_of(layout.root), replaced, waiting)
 
 
 def size_of(path: Path | str) -> int:

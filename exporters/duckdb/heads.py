@@ -19,6 +19,7 @@ _LINE = re.compile(
     rb'(?:"v":\d+,"rev":(\d),"trace_id":"((?:[^"\\]|\\.)*)")?'
 )
 _TRACE = re.compile(rb'"trace_id":"((?:[^"\\]|\\.)*)"')
+_OF_TRACES = (b"item", b"span", b"trace")
 _REMEMBERED = 4096
 
 
@@ -38,35 +39,52 @@ class Heads:
         size: Bytes that were read of it.
         traces: Its traces by id. Data that looks like an id may be among them.
         more: Whether it has lines beside those of traces: losses, or what is no line of ours.
+        torn: Whether it ends in the middle of a line.
     """
 
     size: int = 0
     traces: dict[str, Head] = field(default_factory=dict)
     more: bool = False
+    torn: bool = False
 
 
 _known: dict[SegmentName, Heads] = {}
 
 
 def heads(layout: Layout, name: SegmentName) -> Heads:
-    """What a segment has; one that has not grown is not read again.
+    """What a segment has; of one that has grown only that is read.
 
     Raises:
         OSError: If it cannot be read.
     """
     path = layout.segment(name)
     try:
-        known = _known.get(name)
-        if known is not None and known.size == path.stat().st_size:
-            return known
+        found = _known.get(name) or Heads()
+        size = path.stat().st_size
+        if found.size == size:
+            return found
+        if found.size > size or found.torn:
+            found = Heads()
         # Read, not mapped: its writer may cut it short, and a page that is gone would kill us.
-        found = _heads(path.read_bytes())
+        with path.open("rb") as file:
+            file.seek(found.size)
+            _add(found, file.read())
     except FileNotFoundError:
         return Heads()
     if len(_known) >= _REMEMBERED:
         _known.clear()
     _known[name] = found
     return found
+
+
+def other_lines(layout: Layout, name: SegmentName) -> bytes:
+    """The lines of a segment that are of no trace, as they stand.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    lines = layout.segment(name).read_bytes().split(b"\n")
+    return b"".join(line + b"\n" for line in lines if line and _kind(line) not in _OF_TRACES)
 
 
 def held_traces(layout: Layout, wanted: Collection[str] | None = None) -> frozenset[str]:
@@ -83,8 +101,10 @@ def held_traces(layout: Layout, wanted: Collection[str] | None = None) -> frozen
     return frozenset(found if wanted is None else found.intersection(wanted))
 
 
-def _heads(data: bytes) -> Heads:
-    found = Heads(len(data))
+def _add(found: Heads, data: bytes) -> None:
+    """Count in what a segment has beside what is known of it."""
+    found.size += len(data)
+    found.torn = not data.endswith(b"\n")
     raw: dict[bytes, Head] = {}
     waiting = 0  # items come before the line that refers to them
     for line in data.split(b"\n"):
@@ -102,8 +122,18 @@ def _heads(data: bytes) -> Heads:
             if kind not in (b"loss", b"delivery"):
                 for each in _TRACE.findall(line):
                     raw.setdefault(each, Head())
-    found.traces = {_decoded(each): head for each, head in raw.items()}
-    return found
+    for each, head in raw.items():
+        whole = found.traces.setdefault(_decoded(each), Head())
+        whole.bytes += head.bytes
+        whole.ended |= head.ended
+
+
+def _kind(line: bytes) -> bytes:
+    """The kind of a line; empty where it is none of ours."""
+    match = _LINE.match(line)
+    if match is None or (match[1] in (b"span", b"trace") and match[3] is None):
+        return b""
+    return match[1]
 
 
 def _decoded(raw: bytes) -> str:

@@ -33,10 +33,30 @@ class Inventory:
     def look(self) -> Counting:
         """What counts now: parts first, then segments, as the protocol wants.
 
+        Then parts again: a process that was stopped between the two for longer than the time of
+        grace would miss a segment that is gone, and the part that has its rows.
+
         Raises:
             OSError: If a folder cannot be listed.
         """
         listed = folder.list_parts(self._layout)
+        while True:
+            self._hear(listed)
+            segments = folder.list_segments(self._layout)
+            before, listed = listed, folder.list_parts(self._layout)
+            if listed == before:
+                break
+        there = folder.Listing(listed, segments, self._covered)
+        if not self._left_out:
+            return Counting(there.live_parts, there.open_parts, there.live_segments)
+        return Counting(
+            tuple(part for part in there.live_parts if part not in self._left_out),
+            tuple(part for part in there.open_parts if part not in self._left_out),
+            there.live_segments,
+        )
+
+    def _hear(self, listed: tuple[PartName, ...]) -> None:
+        """Know what these parts cover."""
         if listed != tuple(self._covers):
             self._covers = {
                 part: self._covers[part]
@@ -46,14 +66,6 @@ class Inventory:
             }
             self._covered = frozenset().union(*self._covers.values())
             self._left_out &= set(listed)
-        there = folder.Listing(listed, folder.list_segments(self._layout), self._covered)
-        if not self._left_out:
-            return Counting(there.live_parts, there.open_parts, there.live_segments)
-        return Counting(
-            tuple(part for part in there.live_parts if part not in self._left_out),
-            tuple(part for part in there.open_parts if part not in self._left_out),
-            there.live_segments,
-        )
 
     def leave_out(self, part: PartName) -> None:
         """Count a part no more: it cannot be read. What it covers stays covered."""

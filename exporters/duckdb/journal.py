@@ -34,17 +34,17 @@ from exporters.duckdb.counts import NAME, Counts
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.lifetime import accompany, is_ending
 from exporters.duckdb.lines import Line, encode_item, encode_line
-from exporters.duckdb.pile import has_piled_up, start_helper
+from exporters.duckdb.pile import has_piled_up, relieve, start_helper
 from exporters.duckdb.places import Places
 from exporters.duckdb.rotation import SEGMENT_LIMIT, Rotation
 from exporters.duckdb.segment import Files, Segment
 from exporters.duckdb.waiting import MEMORY_LIMIT, Waiting
-from tracer.config import Sync
+from tracer.config import Sync, usable_settings
 from tracer.logger import logger
 from tracer.losses import losses
 
 DROPPED = "store not writable"
-_MOST_LEAVING = 8
+_MOST_LEAVING, _MOST_LEAVING_LIMITED = 8, 2
 _BATCH = 4 * 1024 * 1024
 _SYNC_SECONDS = 0.5
 _HOUSEKEEPING_SECONDS = 5.0
@@ -184,9 +184,12 @@ class Journal:
             or not segment.is_ours()
             or segment.broken
         ):
+            behind = segment is not None and not segment.broken
             segment = self._next()
             if segment is None:
                 return False
+            if behind:
+                relieve(self.store, usable_settings().max_disk)
         carried = segment.carried
         data, fresh = self._compose(lines, segment)
         try:
@@ -259,7 +262,9 @@ class Journal:
             self._parked = None
         if before is not None:
             self._leaving.append(before)
-        if len(self._leaving) > _MOST_LEAVING:  # the daemon hangs, or there is none
+        limited = self._limit < SEGMENT_LIMIT
+        most = _MOST_LEAVING_LIMITED if limited else _MOST_LEAVING
+        if len(self._leaving) > most:  # the daemon hangs, or there is none
             self._seal(self._leaving.pop(0))
 
     def _keep(self, line: Line) -> None:

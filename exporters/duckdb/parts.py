@@ -117,6 +117,7 @@ def workspace(layout: Layout) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]
             "autoload_known_extensions": False,
         }
     )
+    con.execute("set enable_progress_bar = false")  # it goes to stdout, which is the user's
     try:
         yield con, folder
     finally:
@@ -218,7 +219,8 @@ def renew_summaries(layout: Layout, part: PartName) -> None:
         manifest["bytes"][TRACES] = (folder / TRACES).stat().st_size
         manifest["blake2b"][TRACES] = _checksum(folder / TRACES)
         (folder / MANIFEST).write_text(json.dumps(manifest))
-        for name in (TRACES, MANIFEST):
+        # The manifest first: a crash in between leaves summaries that still are to be made.
+        for name in (MANIFEST, TRACES):
             if (target / name).is_dir():
                 (target / name).rmdir()
             sync_file(folder / name)
@@ -267,13 +269,15 @@ def ensure_schema_part(layout: Layout) -> Path:
     columns = json.dumps([list(field) for field in (*RECORD, *ITEM, *SUMMARY)])
     stamp = blake2b(columns.encode(), digest_size=16).hexdigest()
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        if json.loads((target / MANIFEST).read_bytes()).get("columns") == stamp:
+        said = json.loads((target / MANIFEST).read_bytes())
+        if said.get("columns") == stamp and said.get("blake2b") == _checksums(target):
             return target
     with workspace(layout) as (con, folder):
         create_tables(con)
         _copy_files(con, folder, ordered=False)
         (folder / COVERS).write_bytes(b"")
         manifest = {"schema": SCHEMA, "rows": 0, "open": 0, "items": 0, "columns": stamp}
+        manifest["blake2b"] = _checksums(folder)
         (folder / MANIFEST).write_text(json.dumps(manifest))
         target.mkdir(exist_ok=True)
         for name in (*FILES, COVERS, MANIFEST):  # the manifest last: it says done
@@ -354,9 +358,13 @@ def _write_manifest(
         "raw_bytes": unpacked[0],
         "covers": sorted(covers),
         "bytes": {name: (draft / name).stat().st_size for name in FILES},
-        "blake2b": {name: _checksum(draft / name) for name in FILES},
+        "blake2b": _checksums(draft),
     }
     (draft / MANIFEST).write_text(json.dumps(manifest))
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    return {name: _checksum(folder / name) for name in FILES}
 
 
 def _checksum(path: Path) -> str:

@@ -17,12 +17,13 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 
 from exporters.duckdb.footprint import size_of
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.purges import is_purge_due
-from exporters.duckdb.shedding import is_backlog, shed
+from exporters.duckdb.shedding import is_too_much, shed
 from tracer.config import child_environ, usable_settings
 
 _BYTES = 64 * 1024 * 1024
@@ -31,6 +32,7 @@ _LATELY_SECONDS = 30.0
 _LATELY_LIMITED = 2.0  # where more would be too much within half a minute
 _SMALLEST = 64 * 1024
 _started: list[subprocess.Popen[bytes]] = []
+_leaving = threading.Event()
 _HELPER, _CATALOG = "exporters.duckdb.compaction", "exporters.duckdb.catalog"
 
 
@@ -48,8 +50,12 @@ def share(usual: int, divisor: int, max_disk: int | None) -> int:
 
 
 def segment_limit(usual: int, max_disk: int | None) -> int:
-    """How large a segment may grow before it is sealed."""
-    return share(usual, 40, max_disk)
+    """How large a segment may grow before it is sealed.
+
+    One of a long loop may grow to eight times that and what it has to carry, see `rotation`: a
+    twelfth of a limit of the disk. While it is written nothing can be deleted of it.
+    """
+    return share(usual, 100, max_disk)
 
 
 def has_piled_up(layout: Layout, max_disk: int | None = None) -> bool:
@@ -92,8 +98,8 @@ def needed(layout: Layout, *, ours: bool) -> list[str] | None:
     chosen = usable_settings()
     limited = ours or Layout.of(chosen.store) == layout
     max_disk = chosen.max_disk if limited else None
-    if max_disk is not None and ours:
-        _relieve(layout, max_disk)
+    if ours:
+        relieve(layout, max_disk)
     store = ["--store", str(layout.catalog)]
     if has_piled_up(layout, max_disk) or is_purge_due(layout):
         if is_compacting(layout):
@@ -104,10 +110,16 @@ def needed(layout: Layout, *, ours: bool) -> list[str] | None:
     return None
 
 
-def _relieve(layout: Layout, max_disk: int) -> None:
-    """Where segments are far too many, do not wait for anybody: delete the oldest of them."""
+def relieve(layout: Layout, max_disk: int | None) -> None:
+    """Where the limit is near, do not wait for anybody: delete the oldest segments.
+
+    A recorder does it itself, in the thread that records where its daemon falls behind: with so
+    much to do, a limit can be kept in no other way. It takes some milliseconds.
+    """
+    if max_disk is None:
+        return
     with contextlib.suppress(OSError):
-        if is_backlog(size_of(layout.hot) // 2, max_disk):
+        if is_too_much(size_of(layout.root), max_disk):
             shed(layout, max_disk, steps=lambda _: None)
 
 
@@ -131,6 +143,8 @@ def is_compacting(layout: Layout) -> bool:
 def _start(words: list[str]) -> bool:
     # -P: the folder that the program runs in must not bring modules of the same names.
     command = [sys.executable, "-P", "-m", *words]
+    if any(process.args == command for process in _started):
+        return False  # on a machine with much to do it takes longer than many a sealing
     try:
         started = subprocess.Popen(
             command,
@@ -143,6 +157,8 @@ def _start(words: list[str]) -> bool:
     except OSError:
         return False
     _started.append(started)
+    if _leaving.is_set():  # at the exit of this process nobody will ask after it
+        _let_go()
     return True
 
 
@@ -153,6 +169,7 @@ def _reap() -> None:
 
 def _let_go() -> None:
     """At the end of this process those that were started are on their own; nobody waits."""
+    _leaving.set()
     for process in _started:
         process.returncode = 0
 

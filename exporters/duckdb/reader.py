@@ -13,6 +13,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,27 @@ import duckdb
 
 from exporters.duckdb import layout as folder
 from exporters.duckdb.catalog import statements
+from exporters.duckdb.copies import Copies, Copy
 from exporters.duckdb.damage import set_aside, warn_once
 from exporters.duckdb.inventory import Counting, Inventory
-from exporters.duckdb.layout import Layout, PartName, SegmentName, parse_part
+from exporters.duckdb.layout import SCHEMA_PART, Layout, PartName, SegmentName, parse_part
 from exporters.duckdb.lines import check_line
-from exporters.duckdb.parts import listed, quoted
+from exporters.duckdb.parts import damaged_files, listed, quoted
 from exporters.duckdb.schema import DERIVED, ITEM, LINE_LIMIT, RECORD
 from exporters.duckdb.tail import chunks
 from exporters.store import StoreError
 
 TABLE_BYTES = 48 * 1024 * 1024  # of segments that are in memory; DuckDB takes twice as much
+SPILL_SIZE = "4GB"
 _RETRIES = 5
-_PART = re.compile(r"/parts/(p-[0-9a-f-]+)/")
+_PART = re.compile(r"/parts/(p-[0-9a-f-]+)/([a-z]+\.parquet)?")
+_SOURCE = re.compile(r"/(parts/p-[0-9a-f-]+|hot/[^/]+?\.ndjson)")
 _VANISHED = re.compile(r"No files found|No such file|Cannot open file|Could not read from file")
 _COLUMNS = ", ".join(field.name for field in RECORD)
 _TYPED = ", ".join(f"null::{field.type} as {field.name}" for field in RECORD)
 _NOTHING = f"{_TYPED}, " + ", ".join(f"null::{type} as {name}" for name, type, _ in DERIVED)
 _SHAPE = "{" + ", ".join(f'"{f.name}": "{f.type}"' for f in (*RECORD, *ITEM)) + "}"
-_DERIVE = ", ".join(column.expression for column in DERIVED)
+_DERIVE = ", ".join(f"{column.expression} as {column.name}" for column in DERIVED)
 _READ = (
     "read_json({files}, format = 'newline_delimited', columns = {columns}, ignore_errors = true, "
     f"filename = true, maximum_object_size = {LINE_LIMIT + 65536})"
@@ -45,7 +49,15 @@ _READ = (
 _PART_COLUMNS = f"{_COLUMNS}, start_time, end_time, duration_ms"
 _NO_ITEM = "null::varchar as hash, null::json as value"
 _RECORDS = "{" + ", ".join(f"'{field.name}': '{field.type}'" for field in RECORD) + "}"
+_BOTH = "{" + ", ".join(f"'{field.name}': '{field.type}'" for field in (*RECORD, *ITEM)) + "}"
+_KEYS = "{'k': 'VARCHAR', 'rev': 'UTINYINT', 'trace_id': 'VARCHAR', 'span_id': 'VARCHAR'}"
 _ITEMS = "{'k': 'VARCHAR', 'hash': 'VARCHAR', 'value': 'JSON'}"
+_ALL = "select * from _hot union all select * from _open"
+_NEWEST = (
+    "qualify row_number() over (partition by k, trace_id, span_id, "
+    "case when k in ('loss', 'delivery') then owner || '/' || seq end "
+    "order by rev desc, seq desc) = 1"
+)
 _KINDS = "k in ('span', 'trace', 'loss', 'delivery')"
 
 
@@ -55,16 +67,24 @@ class Reader:
     A store that does not exist reads as an empty one, and is found when it comes into being.
     The connection reaches no file outside the store's folder and cannot be reconfigured. `views`
     are the statements that are run on it before that, by default all of `catalog.statements`.
+    `spill` is a folder of its own for what does not fit into memory; without one nothing spills.
     """
 
     def __init__(
-        self, layout: Layout, *, memory_limit: str = "1GB", views: Iterable[str] | None = None
+        self,
+        layout: Layout,
+        *,
+        memory_limit: str = "1GB",
+        views: Iterable[str] | None = None,
+        spill: Path | None = None,
     ) -> None:
         folder.check_path(layout)
         self._layout = layout
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._inventory = Inventory(layout)
         self._counting: Counting | None = None
+        self._copied: dict[SegmentName, Copy] = {}
+        self._shown: frozenset[SegmentName | Copy] | None = None  # what the views over segments are
         self._checked: dict[PartName, frozenset[str]] = {}  # files that can be read
         self._offsets: dict[SegmentName, int] = {}
         self._in_table: dict[SegmentName, int] = {}  # bytes
@@ -77,6 +97,12 @@ class Reader:
             layout,
             memory_limit,
             statements(raw=False, root=layout.root) if views is None else views,
+            spill,
+        )
+        views_made = "select 1 from duckdb_views() where view_name = '_live'"
+        self._has_live = bool(self._database.execute(views_made).fetchall())
+        self._copies = (
+            None if spill is None else Copies(layout, spill, self.cursor, partial(_select, layout))
         )
         self._local = threading.local()
 
@@ -98,13 +124,15 @@ class Reader:
             if not self._found and folder.read_format(self._layout) is None:
                 return
             self._found = True
-            for attempt in range(_RETRIES):
+            left = _RETRIES
+            while True:
                 try:
                     self._look()
                     return
                 except (OSError, duckdb.Error) as error:
-                    # A part may be replaced between our listing it and our reading it.
-                    if attempt == _RETRIES - 1 or not _VANISHED.search(str(error)):
+                    if not self._is_replaced(error):
+                        left -= 1
+                    if not left or not _VANISHED.search(str(error)):
                         raise _unreadable(self._layout, error) from error
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -113,30 +141,62 @@ class Reader:
 
     def retrying(self, ask: Callable[[], list[tuple[Any, ...]]]) -> list[tuple[Any, ...]]:
         """What `ask` answers; asked again when a file was replaced, or had to be left out."""
-        for _ in range(_RETRIES - 1):
+        left = _RETRIES
+        while True:
             try:
                 return ask()
             except duckdb.Error as error:
-                if not _VANISHED.search(str(error)) and not self.mend(error):
+                if not self._is_replaced(error):
+                    left -= 1
+                if not left or not (_VANISHED.search(str(error)) or self.mend(error)):
                     raise _unreadable(self._layout, error) from error
-                self.refresh()
-        try:
-            return ask()
-        except duckdb.Error as error:
-            raise _unreadable(self._layout, error) from error
+            self.refresh()
+
+    def _is_replaced(self, error: Exception) -> bool:
+        """Whether an error names a source that is not there any more: others have taken its place.
+
+        That may happen any number of times while they are listed and read, and is no failure.
+        """
+        match = _SOURCE.search(said(error)[1])
+        if match is None:
+            return False
+        if os.path.lexists(self._layout.root / match[1]):
+            if (part := parse_part(match[1].rpartition("/")[2])) is not None:
+                with self._lock:
+                    self._checked.pop(part, None)  # a file of it has gone since
+                    self._counting = None
+            return False
+        return True
 
     def mend(self, error: duckdb.Error) -> bool:
-        """Leave out the part that an error names, if it is damaged; says whether to ask again."""
+        """Leave out what an error names, if it is damaged; says whether to ask again.
+
+        Of a part whose content or open rows are damaged the rows that ended are still shown.
+        """
         match = _PART.search(said(error)[1])
         part = parse_part(match[1]) if match is not None else None
-        if part is None:
+        if match is None or part is None:
             return False
         try:
             with self._lock:
+                if self._leave_out(part, match[2]):
+                    return True
                 set_aside(self._layout, self._inventory, part, error)
                 self._counting = None
         except duckdb.Error:
             return False
+        return True
+
+    def _leave_out(self, part: PartName, file: str | None) -> bool:
+        """Read a part without one of its files that it may be read without, if that is damaged."""
+        known = self._checked.get(part, frozenset())
+        if file not in (folder.OPEN, folder.ITEMS) or file not in known:
+            return False
+        if not {file, folder.MANIFEST} & set(damaged_files(self._layout, part)):
+            return False
+        self._checked[part] = known - {file}
+        self._counting = None
+        warn_once(_spoilt(self._layout.part(part) / file))
         return True
 
     def _look(self) -> None:
@@ -165,13 +225,15 @@ class Reader:
         if not grown and not left and counting == self._counting:
             return
         cursor = self._own_cursor()
+        before = dict(self._offsets), dict(self._in_table), set(self._in_place), self.bad_lines
         cursor.execute("begin")
         try:
             self._bring(cursor, counting, left, grown)
             cursor.execute("commit")
         except BaseException:
-            cursor.execute("rollback")
-            self._start_over(cursor)
+            self._shown = None
+            cursor.execute("rollback")  # and all is as it was, for who asks meanwhile too
+            self._offsets, self._in_table, self._in_place, self.bad_lines = before
             raise
         self._counting = counting
         self._find_owners(cursor)
@@ -183,20 +245,25 @@ class Reader:
         left: list[SegmentName],
         grown: list[SegmentName],
     ) -> None:
-        in_place = frozenset(self._in_place)
+        if counting != self._counting:  # at once, for what is listed may be replaced
+            for view in self._part_views(counting):
+                cursor.execute(view)
         self._drop(cursor, left)
         for name in left:
             del self._offsets[name]
         self._make_room(cursor, grown)
+        if self._copies is not None:
+            self._copied = self._copies.bring(self._in_place)
+        shown: frozenset[SegmentName | Copy] = frozenset((*self._in_place, *self._copied.values()))
+        if self._shown != shown:
+            for view in self._hot_views():
+                cursor.execute(view)
+        self._shown = shown
         for name in grown:
             if name not in self._in_place:
                 self._take(cursor, name)
-        if self._counting is None or in_place != self._in_place:
-            for view in _hot_views(self._layout, sorted(self._in_place)):
-                cursor.execute(view)
-        if counting != self._counting:
-            for view in self._part_views(counting):
-                cursor.execute(view)
+        if self._has_live:
+            self._supersede(cursor, counting)
 
     def _find_owners(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Who may have left something open; of segments that are not in memory, their owners."""
@@ -223,8 +290,7 @@ class Reader:
                 if file == folder.DATA:
                     set_aside(self._layout, self._inventory, part, error)
                     return False
-                warn_once(f"{str(path)!r} cannot be read. What it holds is left out: a part is a "
-                          f"folder of whole Parquet files. See: flightlog doctor")  # fmt: skip
+                warn_once(_spoilt(path))
         self._checked[part] = frozenset(good)
         return True
 
@@ -234,6 +300,8 @@ class Reader:
             size = self._layout.segment(name).stat().st_size
         except OSError:
             return False
+        if (copy := self._copied.get(name)) is not None:
+            return size != copy.size
         if size < offset:  # its writer took a failed write back
             self._offsets[name] = size
         return size > offset
@@ -291,7 +359,8 @@ class Reader:
             [[line.decode("utf-8", "replace") for line in lines]],
         )
         cursor.execute(
-            f"insert into _hot_rows select {_COLUMNS}, {_DERIVE}, ? from _parsed where {_KINDS}",
+            f"insert into _hot_rows select {_COLUMNS}, {_DERIVE}, ?, nextval('_places') "
+            f"from _parsed where {_KINDS}",
             [name.filename],
         )
         cursor.execute(
@@ -305,14 +374,57 @@ class Reader:
         self._own_cursor().execute("insert into _gone select unnest(?::varchar[])", [names])
         self._gone.update(names)
 
-    def _start_over(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Nothing is half done: the next refresh parses everything from what the files say."""
-        cursor.execute("delete from _hot_rows")
-        cursor.execute("delete from _hot_values")
-        self._offsets.clear()
-        self._in_table.clear()
-        self._in_place.clear()
-        self._counting = None
+    def _hot_views(self) -> Iterable[str]:
+        """The views over segments: in memory, copied, and those that are read where they are."""
+        rows, items = ["select * exclude (place) from _hot_rows"], ["select * from _hot_values"]
+        if copies := list(self._copied.values()):
+            read = f"from read_parquet({listed([copy.path for copy in copies])})"
+            rows.append(f"select {_PART_COLUMNS}, source {read} where k <> 'item'")
+            items.append(f"select hash, value, source {read} where k = 'item'")
+        if left := sorted(self._in_place.difference(self._copied)):
+            files = listed([self._layout.segment(name) for name in left])
+            rows.append(_rows_in(files))
+            items.append(_items_in(files))
+        yield f"create or replace view _hot as {' union all '.join(rows)}"
+        yield f"create or replace view _hot_items as {' union all '.join(items)}"
+
+    def _supersede(self, cursor: duckdb.DuckDBPyConnection, counting: Counting) -> None:
+        """Find the rows of which there are newer ones, once, so that no question has to.
+
+        A question looks at the rows several times, and to find this out each time would take all
+        that it selects through a window. A row's place is its number in its table or file; rows
+        that are read out of segments have none, and then each question has to look for itself.
+        """
+        if self._in_place.difference(self._copied):
+            cursor.execute(f"create or replace view _live as select * from ({_ALL}) {_NEWEST}")
+            return
+        placed = [f"select {_PART_COLUMNS}, source, place from _hot_rows"]
+        if copies := [copy.path for copy in self._copied.values()]:
+            placed.append(
+                f"select {_PART_COLUMNS}, source, file_row_number as place "
+                f"from read_parquet({listed(copies)}, file_row_number = true) where k <> 'item'"
+            )
+        if opens := self._part_files(counting.opens, folder.OPEN):
+            placed.append(_part_rows(opens, _PART_COLUMNS, ", file_row_number as place"))
+        rows = " union all ".join(placed)
+        cursor.execute("delete from _superseded")
+        cursor.execute(
+            f"insert into _superseded select source, place from ({rows}) "
+            f"{_NEWEST.replace(' = 1', ' > 1')}"
+        )
+        cursor.execute(
+            f"create or replace view _live as select * exclude (place) from ({rows}) as r "
+            f"anti join _superseded as s on s.place = r.place and s.source = r.source"
+        )
+
+    def _part_files(self, names: Iterable[PartName], file: str) -> list[Path]:
+        """The files of one kind that can be read, and one that has the newest columns."""
+        paths = [
+            self._layout.part(name) / file for name in names if file in self._checked.get(name, ())
+        ]
+        if paths and self._is_readable(sentinel := self._layout.parts / SCHEMA_PART / file):
+            paths.append(sentinel)
+        return paths
 
     def _part_views(self, counting: Counting) -> Iterable[str]:
         """The views over the files of parts."""
@@ -321,21 +433,29 @@ class Reader:
             ("_open", folder.OPEN, counting.opens, _PART_COLUMNS, _NOTHING),
             ("_part_items", folder.ITEMS, counting.parts, "hash, value", _NO_ITEM),
         ):
-            paths = [
-                self._layout.part(name) / file
-                for name in names
-                if file in self._checked.get(name, ())
-            ]
-            yield _part_view(self._layout, view, paths, columns, nothing)
+            yield _part_view(view, self._part_files(names, file), columns, nothing)
+
+    def _is_readable(self, path: Path) -> bool:
+        cursor = self._database.cursor()  # its failure must not abort a transaction
+        try:
+            cursor.execute(f"from read_parquet({quoted(path)}) limit 0")
+            return True
+        except duckdb.Error:
+            return False
+        finally:
+            cursor.close()
 
 
-def _connect(layout: Layout, memory_limit: str, views: Iterable[str]) -> duckdb.DuckDBPyConnection:
+def _connect(
+    layout: Layout, memory_limit: str, views: Iterable[str], spill: Path | None
+) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(
         ":memory:",
         config={
             "threads": 2,
             "memory_limit": memory_limit,
-            "temp_directory": "",  # nothing is spilled: not into the user's working directory
+            "temp_directory": str(spill or ""),  # else it were the user's working directory
+            "max_temp_directory_size": SPILL_SIZE,
             "python_enable_replacements": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -344,52 +464,73 @@ def _connect(layout: Layout, memory_limit: str, views: Iterable[str]) -> duckdb.
         },
     )
     database.execute("set global TimeZone = 'UTC'")
-    database.execute(f"create table _hot_rows as select {_NOTHING}, ''::varchar as source "
-                     "where false")  # fmt: skip
+    database.execute(f"create table _hot_rows as select {_NOTHING}, ''::varchar as source, "
+                     "0::bigint as place where false")  # fmt: skip
     database.execute("create table _hot_values (hash varchar, value json, source varchar)")
     database.execute("create table _gone (owner varchar)")
+    database.execute("create sequence _places")
+    database.execute("create table _superseded (source varchar, place bigint)")
     empty = [
-        _part_view(layout, "_data", [], "", _NOTHING),
-        _part_view(layout, "_open", [], "", _NOTHING),
-        _part_view(layout, "_part_items", [], "", _NO_ITEM),
+        _part_view("_data", [], "", _NOTHING),
+        _part_view("_open", [], "", _NOTHING),
+        _part_view("_part_items", [], "", _NO_ITEM),
     ]
-    for text in (*_hot_views(layout, ()), *empty, *views):
+    hot = [
+        "create view _hot as select * exclude (place) from _hot_rows",
+        "create view _hot_items as select * from _hot_values",
+    ]
+    for text in (*hot, *empty, *views):
         database.execute(text)
     database.execute("set global parquet_metadata_cache = true")
-    database.execute(f"set allowed_directories = {listed([layout.root])}")
+    allowed = [layout.root] if spill is None else [layout.root, spill]
+    database.execute(f"set allowed_directories = {listed(allowed)}")
     database.execute("set enable_external_access = false")
     database.execute("set lock_configuration = true")
     return database
 
 
-def _hot_views(layout: Layout, in_place: Sequence[SegmentName]) -> Iterable[str]:
-    """The views over segments: those in memory, and those that are read where they are."""
-    rows, items = "select * from _hot_rows", "select * from _hot_values"
-    if in_place:
-        files = listed([layout.segment(name) for name in in_place])
-        rows += (
-            f" union all select {_COLUMNS}, {_DERIVE}, parse_filename(filename) as source "
-            f"from {_READ.format(files=files, columns=_RECORDS)} where {_KINDS}"
-        )
-        items += (
-            " union all select hash, value, parse_filename(filename) as source "
-            f"from {_READ.format(files=files, columns=_ITEMS)} where k = 'item'"
-        )
-    yield f"create or replace view _hot as {rows}"
-    yield f"create or replace view _hot_items as {items}"
+def _rows_in(files: str) -> str:
+    """The rows of segments, read where they are."""
+    return (
+        f"select {_COLUMNS}, {_DERIVE}, parse_filename(filename) as source "
+        f"from {_READ.format(files=files, columns=_RECORDS)} where {_KINDS}"
+    )
 
 
-def _part_view(layout: Layout, view: str, paths: Sequence[Path], columns: str, nothing: str) -> str:
+def _items_in(files: str) -> str:
+    """The items of segments, read where they are."""
+    return (
+        "select hash, value, parse_filename(filename) as source "
+        f"from {_READ.format(files=files, columns=_ITEMS)} where k = 'item'"
+    )
+
+
+def _select(layout: Layout, name: SegmentName) -> str:
+    """What the copy of a segment holds: all but the starts whose end is in it too."""
+    file = listed([layout.segment(name)])
+    read = _READ.format(files=file, columns=_BOTH)
+    keys = _READ.format(files=file, columns=_KEYS)
+    return (
+        f"select {_COLUMNS}, {_DERIVE}, hash, value, parse_filename(filename) as source "
+        f"from {read} as r where k = 'item' or ({_KINDS} and (coalesce(rev, 0) > 0 or not exists "
+        f"(from {keys} as e where e.rev > 0 and e.k = r.k and e.trace_id = r.trace_id "
+        f"and coalesce(e.span_id, '') = coalesce(r.span_id, ''))))"
+    )
+
+
+def _part_view(view: str, paths: Sequence[Path], columns: str, nothing: str) -> str:
     """A view over one kind of file of parts."""
     if not paths:
         empty = f"select {nothing}, null::varchar as source where false"
         return f"create or replace view {view} as {empty}"
-    sentinel = layout.parts / folder.SCHEMA_PART / paths[0].name
-    files = [*paths, sentinel] if sentinel.exists() else paths  # it has the newest columns
+    return f"create or replace view {view} as {_part_rows(paths, columns)}"
+
+
+def _part_rows(paths: Sequence[Path], columns: str, place: str = "") -> str:
     return (
-        f"create or replace view {view} as select {columns}, "
-        f"split_part(split_part(filename, '/parts/', -1), '/', 1) as source "
-        f"from read_parquet({listed(files)}, filename = true, union_by_name = true)"
+        f"select {columns}, split_part(split_part(filename, '/parts/', -1), '/', 1) as source"
+        f"{place} from read_parquet({listed(paths)}, filename = true, union_by_name = true"
+        f"{', file_row_number = true' if place else ''})"
     )
 
 
@@ -403,6 +544,13 @@ def said(error: BaseException) -> tuple[str, str, int | None]:
         return kind, text, int(place) if place is not None else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return type(error).__name__.removesuffix("Exception"), raw, None
+
+
+def _spoilt(path: Path) -> str:
+    return (
+        f"{str(path)!r} cannot be read. What it holds is left out: a part is a folder of whole "
+        f"Parquet files. See: flightlog doctor"
+    )
 
 
 def _unreadable(layout: Layout, error: Exception) -> StoreError:

@@ -90,13 +90,14 @@ def remove(layout: Layout, part: PartName, purge: Purge, *, steps: Steps) -> boo
     return True
 
 
-def clear_replaced(layout: Layout, *, patient: bool, steps: Steps) -> Collected:
+def clear_replaced(layout: Layout, *, patient: bool, steps: Steps, waits: bool = True) -> Collected:
     """Delete what parts cover, without the time of grace that it has otherwise, and old drafts.
 
     Args:
         layout: The store.
         patient: Whether to wait until SQL over the files sees the parts that took its place,
             two seconds at most; else that SQL misses some rows for as long.
+        waits: Whether patience waits; else it leaves what that SQL does not see yet to the next.
         steps: Told of each step.
 
     Raises:
@@ -104,7 +105,7 @@ def clear_replaced(layout: Layout, *, patient: bool, steps: Steps) -> Collected:
     """
     listing = scan(layout)
     replaced = any(_is_there(layout, name) for name in listing.covered if "/" not in name)
-    if patient and replaced:
+    if patient and waits and replaced:
         latest = max((part.act_ms for part in listing.parts), default=0)
         pause = latest / 1000 - time.time()
         time.sleep(min(max(pause, 0.0), ACTIVATION_MS / 1000))

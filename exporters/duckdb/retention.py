@@ -25,7 +25,7 @@ import duckdb
 
 from exporters.duckdb import purges, removal
 from exporters.duckdb.choice import Candidate, choose
-from exporters.duckdb.footprint import footprint, size_of
+from exporters.duckdb.footprint import Footprint, footprint, size_of
 from exporters.duckdb.heads import held_traces
 from exporters.duckdb.layout import (
     OPEN,
@@ -38,10 +38,12 @@ from exporters.duckdb.layout import (
 from exporters.duckdb.parts import PartError, Steps, listed, nothing, read_manifest, workspace
 from exporters.duckdb.pins import pinned
 from exporters.duckdb.purges import Purge, is_purge_due
-from exporters.duckdb.shedding import shed
+from exporters.duckdb.shedding import is_too_much, shed
 from tracer.config import usable_settings
 
-_FULL, _TARGET = 0.95, 0.85  # of the limit: begin to delete, and stop
+_FULL, _TARGET = 0.9, 0.8  # of the limit: begin to delete, and stop
+_PRESSED_FULL, _PRESSED_TARGET = 0.8, 0.65  # the same where more is coming: it needs room
+_PRESSED = 0.1  # of the limit: so much that is in no part yet
 _ROUNDS = 6
 _LOOK_SECONDS = 600.0
 _FETCH = 4096
@@ -103,16 +105,19 @@ def configured() -> Limits:
     return Limits(chosen.max_disk, chosen.max_age)
 
 
-def excess_of(limits: Limits, kept: int, *, purging: bool = False) -> int:
+def excess_of(limits: Limits, kept: int, *, purging: bool = False, pressed: bool = False) -> int:
     """Bytes that have to go, if so many are kept: none below the limit, and then some more.
 
     While `purging` no more is waited for than the target, so that it is not begun all the time.
+    Room is made sooner, and more of it, where it is `pressed` by what comes in: what is oldest
+    should go, and not what finds no room.
     """
     if limits.max_bytes is None:
         return 0
-    if not purging and kept <= limits.max_bytes * _FULL:
+    full, target = (_PRESSED_FULL, _PRESSED_TARGET) if pressed else (_FULL, _TARGET)
+    if not purging and kept <= limits.max_bytes * full:
         return 0
-    return max(0, kept - int(limits.max_bytes * _TARGET))
+    return max(0, kept - int(limits.max_bytes * target))
 
 
 def is_retention_due(layout: Layout, limits: Limits) -> bool:
@@ -130,6 +135,13 @@ def is_retention_due(layout: Layout, limits: Limits) -> bool:
     return _since(layout.lock) >= pause and _is_older(layout, _horizon(limits))
 
 
+def has_room(layout: Layout, limits: Limits, more: int) -> bool:
+    """Whether so much more may be made without coming near the limit of the disk."""
+    if limits.max_bytes is None:
+        return True
+    return not is_too_much(footprint(layout).total + more, limits.max_bytes)
+
+
 def retain(layout: Layout, limits: Limits, *, steps: Steps = nothing) -> Purged:
     """Finish the purges that are remembered, and keep the store within its limits.
 
@@ -140,15 +152,14 @@ def retain(layout: Layout, limits: Limits, *, steps: Steps = nothing) -> Purged:
         duckdb.Error: If DuckDB cannot work at all.
     """
     done = Purged(bytes_before=footprint(layout).total)
-    if limits.max_bytes is not None:
-        done.deleted |= shed(layout, limits.max_bytes, steps=steps)
     remembered = purges.open_purges(layout)
     if remembered:
         done.waiting = tuple(sorted(_carry_out(layout, remembered, limits, done, steps)))
     purging = False
     for turn in range(_ROUNDS):
         _make_room(layout, limits, done, steps)
-        excess = excess_of(limits, footprint(layout).kept, purging=purging)
+        found = footprint(layout)
+        excess = excess_of(limits, found.kept, purging=purging, pressed=_is_pressed(limits, found))
         before_ns = _horizon(limits) if turn == 0 else 0
         if not excess and not _is_older(layout, before_ns):
             break
@@ -165,9 +176,7 @@ def _purge_some(
     """Choose and delete once; says whether it may be worth doing again."""
     chosen = _choose(layout, before_ns, excess)
     if not chosen:
-        if excess:
-            _tell_full(layout, limits, done)
-        return False
+        return excess > 0 and _shed_some(layout, limits, done, steps)
     last = max(trace.start_ns for trace in chosen)
     gone = frozenset(trace.trace_id for trace in chosen)
     purge = purges.submit(layout, Purge(gone, max(before_ns, last if excess else 0)))
@@ -175,6 +184,18 @@ def _purge_some(
     failed = len(done.problems)
     _carry_out(layout, [purge], limits, done, steps)
     return len(done.problems) == failed
+
+
+def _shed_some(layout: Layout, limits: Limits, done: Purged, steps: Steps) -> bool:
+    """Delete of what is in no part yet, where that is all there is; says whether there was some."""
+    assert limits.max_bytes is not None
+    gone = shed(layout, limits.max_bytes, steps=steps)
+    if not gone:
+        _tell_full(layout, limits, done)
+        return False
+    done.deleted |= gone
+    _carry_out(layout, purges.open_purges(layout), limits, done, steps)
+    return True
 
 
 def _carry_out(
@@ -188,7 +209,7 @@ def _carry_out(
         listing = scan(layout)
         removal.summarize(con, layout, listing)
         affected = _affected(con, layout, listing, now)
-        found = _there(con)
+        there = _there(con)
     touched, failed = 0, len(done.problems)
     for part in affected:
         try:
@@ -200,10 +221,16 @@ def _carry_out(
             removal.clear_replaced(layout, patient=False, steps=steps)
     if any(purge.leftovers for purge in remembered):
         done.leftovers += _delete_leftovers(layout, None)
-    removal.clear_replaced(layout, patient=not _is_over(layout, limits), steps=steps)
+    found = footprint(layout)
+    removal.clear_replaced(
+        layout,
+        patient=limits.max_bytes is None or not is_too_much(found.total, limits.max_bytes),
+        waits=not _is_pressed(limits, found),
+        steps=steps,
+    )
     steps("cleared")
     if touched:
-        done.deleted |= found
+        done.deleted |= there
         done.parts += touched
     purges.settle(remembered, held if len(done.problems) == failed else wanted)
     steps("settled")
@@ -298,12 +325,14 @@ def _make_room(layout: Layout, limits: Limits, done: Purged, steps: Steps) -> No
     if limits.max_bytes is None:
         return
     found = footprint(layout)
-    if found.total <= limits.max_bytes * _FULL:
+    pressed = _is_pressed(limits, found)
+    if found.total <= limits.max_bytes * (_PRESSED_FULL if pressed else _FULL):
         return
     if found.replaced or size_of(layout.tmp):
-        removal.clear_replaced(layout, patient=not _is_over(layout, limits), steps=steps)
+        patient = not is_too_much(found.total, limits.max_bytes)
+        removal.clear_replaced(layout, patient=patient, waits=not pressed, steps=steps)
         steps("cleared")
-    excess = excess_of(limits, footprint(layout).kept)
+    excess = excess_of(limits, footprint(layout).kept, pressed=pressed)
     if excess:
         done.leftovers += _delete_leftovers(layout, excess)
 
@@ -328,6 +357,11 @@ def _delete_leftovers(layout: Layout, excess: int | None) -> int:
         excess = None if excess is None else excess - size
         deleted += 1
     return deleted
+
+
+def _is_pressed(limits: Limits, found: Footprint) -> bool:
+    """Whether much comes in: more than a tenth of the limit is in no part yet."""
+    return limits.max_bytes is not None and found.waiting > limits.max_bytes * _PRESSED
 
 
 def _is_over(layout: Layout, limits: Limits) -> bool:

@@ -65,7 +65,8 @@ class Rotation:
 
     def _is_over(self, segment: Segment, limit: int) -> bool:
         history = min(_HISTORIES * segment.history, _HISTORY_LIMIT * self.limit)
-        return segment.size - segment.carried > max(limit, history, segment.carried)
+        carried = min(segment.carried, _HISTORY_LIMIT * self.limit)
+        return segment.size - segment.carried > max(limit, history, carried)
 
 
 def _bytes(items: Mapping[str, bytes], names: Iterable[str]) -> int:

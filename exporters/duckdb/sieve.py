@@ -21,7 +21,7 @@ _BLOCK = 16 * 1024 * 1024
 _NO_LINE = 4 * _BLOCK  # bytes without a newline that are no line of ours
 _LINE = re.compile(
     rb'\{"crc":"([0-9a-f]{8})",(?:"k":"(?:'
-    rb'(?:span|trace)","v":\d+,"rev":([01]),'
+    rb'(span|trace)","v":\d+,"rev":([01]),'
     rb'"trace_id":"([^"\\\n]*)"(?:,"span_id":"([^"\\\n]*)")?'
     rb'|item","v":\d+,"seq":\d+,"hash":"([0-9a-f]{32})"))?'
 )
@@ -76,7 +76,7 @@ def item_of(line: bytes) -> tuple[str, bytes]:
     """The hash and the value of a line that the sieve took for an item."""
     match = _LINE.match(line)
     assert match is not None
-    return match[5].decode(), line[match.end() + len(_VALUE) : line.rindex(b"}")]
+    return match[6].decode(), line[match.end() + len(_VALUE) : line.rindex(b"}")]
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -114,9 +114,10 @@ def _sorted_out(
                 sifted.bad += 1
             out.append((start, end))
         elif match[2] is not None:
-            rows.take(match[2], (match[3], match[4]), (start, end))
+            if (match[2] == b"span") == (match[5] is not None):  # else its keys stand otherwise
+                rows.take(match[3], (match[4], match[5]), (start, end))
             longest = max(longest, end - start)
-        elif (item := match[5]) in items:
+        elif (item := match[6]) in items:
             out.append((start, end))
         else:
             if item is not None:

@@ -275,7 +275,11 @@ class Sources:
                     raise Vanished from error
                 with contextlib.suppress(duckdb.Error):  # its content shows as lost
                     rows += self._fragments.ask(query.format(files=listed([path])), given)
-        return {name: (decode(value), size) for name, value, size in rows if value is not None}
+        # JSON's null is NULL in a part, as DuckDB reads it from a segment.
+        return {
+            name: (None if value is None else decode(value), size or 0)
+            for name, value, size in rows
+        }
 
     def _hot_items(self, name: SegmentName, hashes: Collection[str]) -> dict[str, tuple[Any, int]]:
         places = self._item_places(name)

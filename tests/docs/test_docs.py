@@ -98,7 +98,7 @@ def test_python(block: Block, stub: OpenAIStub, tmp_path: Path, flown: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     if asks:
-        assert done.stdout.strip()
+        assert (done.stdout + done.stderr).strip()
     elif "Capture" not in block.code:
         store = tmp_path / "flightlog" / "traces.duckdb"
         assert len(list(sql("SELECT trace_id FROM traces", store=store))) == 1
@@ -124,7 +124,7 @@ def test_shell(block: Block, flown: Path, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        assert done.stdout.strip()
+        assert (done.stdout + done.stderr).strip()
 
 
 def check_view(home: Path, cwd: Path) -> None:

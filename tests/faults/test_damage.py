@@ -276,6 +276,17 @@ def test_schema_part(base: Any) -> None:
     assert sentinel.is_dir()
 
 
+@pytest.mark.parametrize("name", ["data.parquet", "open.parquet", "items.parquet"])
+def test_garbage_schema_part(base: Any, name: str) -> None:
+    """Nor does garbage in that part keep anybody from reading; compaction mends it."""
+    (sentinel,) = base.layout.parts.glob("*-schema")
+    (sentinel / name).write_bytes(b"garbage")
+
+    assert base.asked() == base.spans() == WHOLE
+    base.compact()
+    assert everywhere(base) == WHOLE
+
+
 def test_everything_damaged(base: Any) -> None:
     """A store of which nothing can be read any more is empty, and says what was lost."""
     for part in (base.part, base.other_part):

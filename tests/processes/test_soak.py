@@ -36,6 +36,7 @@ import duckdb
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.05)
 database = duckdb.connect(sys.argv[1])
+database.execute("set enable_progress_bar = false")  # it would be among the answers
 database.execute("create table mine (counted bigint)")
 print("open", flush=True)
 for line in sys.stdin:
@@ -160,6 +161,7 @@ def test_everybody_at_once(torture: bool) -> None:
         user.stdin.flush()
         while (answer := user.stdout.readline()) == "open\n":
             continue
+        assert answer, f"the user's own DuckDB ended with {user.wait(10)}"
         n, distinct = map(int, answer.split())
         assert n == distinct
         growing(seen["user"], n)
@@ -169,7 +171,8 @@ def test_everybody_at_once(torture: bool) -> None:
     with ending(*writers, viewer, user):
         with beside(command, notebook, page, follow, own_duckdb) as raised:
             said = sum(int(writer.communicate(timeout=200)[0]) for writer in writers)
-        assert raised == []
+        for error in raised:
+            raise error
         viewer.send_signal(signal.SIGINT)
         viewer.communicate(timeout=20)
         user.communicate(timeout=30)

@@ -40,7 +40,7 @@ class Writer:
     """A process that records, and what it has acknowledged."""
 
     def __init__(self, store: Path, name: str) -> None:
-        command = [sys.executable, str(HERE / "writer.py"), str(store), name, "0.004"]
+        command = [sys.executable, str(HERE / "writer.py"), str(store), name, "0.01"]
         self.name = name
         self.acknowledged: list[int] = []
         self.opened = threading.Event()
@@ -83,7 +83,7 @@ class Ward:
         """One more writer."""
         writer = Writer(self.store, f"w{len(self.dead) + len(self.alive)}")
         self.alive.append(writer)
-        assert writer.opened.wait(30)
+        assert writer.opened.wait(120)
 
     def kill(self, chance: random.Random) -> None:
         """Kill a writer and start another one."""
@@ -148,6 +148,8 @@ def compact_until_killed(ward: Ward, step: str, times: int) -> int:
     try:
         while process.poll() is None:
             ward.look()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it needs the machine too
+                process.wait(0.05)
         out, _ = process.communicate()
     finally:
         process.kill()

@@ -10,7 +10,7 @@ from exporters.duckdb.lines import span_line
 from tracer.snapshot import SpanRecord, Usage
 
 store, name, pause = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-journal = Journal(store, fallback=None, sync="batch", segment_limit=30_000)
+journal = Journal(store, fallback=None, sync="batch", segment_limit=15_000)
 NOTHING = Usage(None, None, None, None)
 
 

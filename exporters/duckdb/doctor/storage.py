@@ -35,23 +35,7 @@ def path_findings(facts: Facts) -> Iterator[Finding]:
             means="Nothing can be recorded there, and nothing read.",
             step=folder.refused.partition(". ")[2],
         )
-    if folder.newer is not None:
-        yield Finding(
-            code="newer",
-            title="The store was made by a newer flightlog",
-            seen=f"{layout.format_file} says format {folder.newer}; this one knows up to {FORMAT}.",
-            means="It is neither read nor written here; programs record to the fallback.",
-            step=_UPGRADE,
-        )
-    elif folder.newer_schema is not None:
-        yield Finding(
-            code="newer-schema",
-            title="A newer flightlog records here too",
-            seen=f"{layout.format_file} says schema {folder.newer_schema}; this one has {SCHEMA}.",
-            means="All is read; columns that this one does not know are left out.",
-            step=_UPGRADE,
-            level="note",
-        )
+    yield from _version_findings(facts)
     if folder.format_error:
         yield Finding(
             code="format",
@@ -85,6 +69,27 @@ def path_findings(facts: Facts) -> Iterator[Finding]:
             means="The store is taken for empty, though its segments and parts are there.",
             step=f"Restore the file from a backup, or have it written anew by recording once: "
             f"flightlog demo --store {word(layout.catalog)}",
+        )
+
+
+def _version_findings(facts: Facts) -> Iterator[Finding]:
+    folder, layout = facts.folder, Layout.of(facts.store)
+    if folder.newer is not None:
+        yield Finding(
+            code="newer",
+            title="The store was made by a newer flightlog",
+            seen=f"{layout.format_file} says format {folder.newer}; this one knows up to {FORMAT}.",
+            means="It is neither read nor written here; programs record to the fallback.",
+            step=_UPGRADE,
+        )
+    elif folder.newer_schema is not None:
+        yield Finding(
+            code="newer-schema",
+            title="A newer flightlog records here too",
+            seen=f"{layout.format_file} says schema {folder.newer_schema}; this one has {SCHEMA}.",
+            means="All is read; columns that this one does not know are left out.",
+            step=_UPGRADE,
+            level="note",
         )
 
 

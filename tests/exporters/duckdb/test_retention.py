@@ -27,6 +27,7 @@ from exporters.duckdb.parts import write_part
 from exporters.duckdb.pins import pin
 from exporters.duckdb.purges import Purge
 from exporters.duckdb.retention import Limits, excess_of, is_retention_due, retain
+from exporters.duckdb.shedding import shed
 from exporters.query import open_store
 from exporters.store import NotFoundError, TraceQuery
 
@@ -127,15 +128,15 @@ def test_choose(found: list[Candidate], before_ns: int, excess: int) -> None:
         assert freed - chosen[-1].bytes < excess
 
 
-@given(st.integers(1, 10**9), st.integers(0, 10**10))
-def test_excess(limit: int, kept: int) -> None:
+@given(st.integers(1, 10**9), st.integers(0, 10**10), st.booleans())
+def test_excess(limit: int, kept: int, pressed: bool) -> None:
     """Nothing goes below the limit, what goes leaves less than it, and then it stays quiet."""
-    excess = excess_of(Limits(limit), kept)
+    excess = excess_of(Limits(limit), kept, pressed=pressed)
 
-    assert excess_of(Limits(), kept) == 0
+    assert excess_of(Limits(), kept, pressed=pressed) == 0
     assert 0 <= excess <= kept
     assert kept - excess <= limit
-    assert excess_of(Limits(limit), kept - excess) == 0
+    assert excess_of(Limits(limit), kept - excess, pressed=pressed) == 0
 
 
 def test_age(store: Path, journal: Make, read: Read) -> None:
@@ -383,6 +384,23 @@ def test_shed(store: Path, journal: Make, read: Read) -> None:
     assert purged.traces == 42 - len(left)
     assert footprint(layout).total <= limit
     assert purges.open_purges(layout) == []
+
+
+def test_no_need_to_shed(store: Path, journal: Make) -> None:
+    """Segments may take most of the limit: only the size of the whole counts."""
+    layout = Layout.of(store)
+    one = journal()
+    for number in range(10, 0, -1):
+        record(one, number, size=32)
+        one.seal()
+    one.close()
+    size = footprint(layout).total
+
+    assert shed(layout, int(size / 0.9), steps=lambda _: None) == frozenset()
+    gone = shed(layout, size, steps=lambda _: None)
+    assert gone == {f"t{number}" for number in range(10, 10 - len(gone), -1)}
+    assert 0 < len(gone) <= 4
+    assert 0.7 * size < footprint(layout).total < 0.9 * size
 
 
 def test_command(store: Path, journal: Make, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,14 @@ def test_carried(rotation: Rotation, segment: Segment) -> None:
     assert rotation.is_full(segment)
 
 
+def test_much_carried(rotation: Rotation, segment: Segment) -> None:
+    """However much was carried, what is new makes it full at eight times the limit."""
+    segment.carried, segment.size = 100 * LIMIT, 108 * LIMIT
+    assert not rotation.is_full(segment)
+    segment.size += 1
+    assert rotation.is_full(segment)
+
+
 def test_history(rotation: Rotation, segment: Segment, now: list[float]) -> None:
     """A history that the next one would have to carry puts it off, but not for ever."""
     items = {f"{number}": b"x" * 5 for number in range(100)}

@@ -42,6 +42,14 @@ def test_same_span_id(tmp_path: Path) -> None:
     assert sifted(tmp_path, data)[1] == data
 
 
+def test_other_order(tmp_path: Path) -> None:
+    """The end of a span whose ids stand apart is not taken for the end of its trace."""
+    fields = {"k": "span", "v": 2, "rev": 1, "trace_id": "t", "name": "n", "span_id": "1"}
+    apart = encode_line(Line(fields, {}))[0]
+    data = row(None, 0) + apart + row("1", 0)
+    assert sifted(tmp_path, data)[1] == data
+
+
 def test_items(tmp_path: Path) -> None:
     """An item goes on once in a batch."""
     data = encode_item(A, b"1", 1) + encode_item(B, b"2", 2) + encode_item(A, b"1", 3)

@@ -253,23 +253,12 @@ def moved_alone(patient: Patient) -> str:
     return "'copied.duckdb.d'"
 
 
-def moved_together(patient: Patient) -> str:
-    """Catalog and folder were moved; the catalog's views look where they were."""
-    patient.record()
-    patient.part()
-    moved = patient.home / "moved.duckdb"
-    patient.store.rename(moved)
-    patient.layout.root.rename(moved.with_name("moved.duckdb.d"))
-    patient.extra["FLIGHTLOG_STORE"] = str(moved)
-    return "flightlog doctor --repair"
-
-
 def garbage_catalog(patient: Patient) -> str:
-    """The catalog file holds something else."""
+    """The catalog file held something else; whoever reads first puts it aside."""
     patient.record()
     patient.part()
     patient.store.write_bytes(b"garbage " * 1000)
-    return f"mv {patient.store}"
+    return "delete what is in that folder"
 
 
 def damaged_segment(patient: Patient) -> str:
@@ -348,7 +337,9 @@ def span_for_trace(patient: Patient) -> str:
     """The id that is looked for is a span's."""
     trace_id = patient.record()
     part = patient.part()
-    found = duckdb.sql(f"select span_id from '{part}/data.parquet' where span_id is not null")
+    found = duckdb.connect().execute(
+        f"select span_id from '{part}/data.parquet' where span_id is not null"
+    )
     patient.words.append(found.fetchall()[0][0])
     return f"flightlog show {trace_id}"
 
@@ -388,8 +379,7 @@ SEEDED: dict[Callable[[Patient], str], str] = {
     garbage_format: "format",
     lost_format: "format",
     moved_alone: "moved",
-    moved_together: "catalog-moved",
-    garbage_catalog: "catalog",
+    garbage_catalog: "quarantine",
     damaged_segment: "damage",
     set_aside: "quarantine",
     folder_for_segment: "damage",

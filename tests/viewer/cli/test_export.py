@@ -89,7 +89,7 @@ def test_formats(flightlog, tmp_path):
         done = flightlog("export", "--output", str(tmp_path / name))
         assert (done.returncode, done.stdout) == (0, "")
         assert "3 traces with 4 spans" in done.stderr
-        assert duckdb.sql(query.format(tmp_path / name)).fetchall() == [(4,)]
+        assert duckdb.connect().execute(query.format(tmp_path / name)).fetchall() == [(4,)]
     flightlog("export", "last", "-o", str(tmp_path / "t.json"))
     assert "resourceSpans" in json.loads((tmp_path / "t.json").read_text())
 

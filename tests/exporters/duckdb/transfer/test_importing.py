@@ -252,7 +252,7 @@ def test_fuzz_parquet(tmp_path, parquet, data, at_end):
 def parquet(tmp_path_factory):
     """A Parquet file of ours."""
     path = tmp_path_factory.mktemp("parquet") / "good.parquet"
-    duckdb.sql(
+    duckdb.connect().execute(
         "copy (select 'span' as k, 't' as trace_id, 's' as span_id, 5 as start_ns, "
         f"'{{}}'::json as data from range(50)) to '{path}'"
     )
