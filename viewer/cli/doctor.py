@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from exporters.duckdb.compaction import compact
 from exporters.duckdb.doctor import Facts, Finding, diagnose, examine
 from exporters.duckdb.doctor.finding import size_said
+from exporters.duckdb.retention import Limits
 from exporters.store import StoreError
 from tracer.config import child_environ
 from viewer.cli.terminal import Terminal, json_visible, say, terminal, visible
@@ -38,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="compact the store first: what is damaged is set aside, limits are kept, and a "
-        "catalog file that is missing is made",
+        help="compact the store first: what is damaged is set aside, and a catalog file that is "
+        "missing is made; nothing is deleted, whatever the limits",
     )
 
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _repair(facts: Facts) -> None:
     try:
-        report = compact(facts.store)
+        report = compact(facts.store, limits=Limits())
     except (StoreError, OSError) as error:
         say(f"It could not be repaired: {error}")
         return

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if not page.traces and args.filter:
         say("No trace matches. The filter takes status:, group:, name: and text; try less of it.")
     elif not page.traces:
-        say(f"No trace is in {where} yet. Record one: flightlog demo")
+        say(f"No trace is in {where}. Record one: flightlog demo. Or ask why: flightlog doctor")
     elif page.next_cursor is not None:
         say(f"These are the newest {len(page.traces)}; there are more. See them with --limit N.")
     return 0

@@ -32,10 +32,11 @@ def reading_findings(facts: Facts) -> Iterator[Finding]:
 
 def place_findings(facts: Facts) -> Iterator[Finding]:
     """Other stores that have what this one has not."""
+    here = facts.content.wanted is not None and facts.content.wanted.trace_id is not None
     for place in facts.places:
         if place.fallback and place.traces != 0:
             yield _fallback(facts, place)
-        elif place.has_wanted:
+        elif place.has_wanted and not here:
             yield Finding(
                 code="elsewhere",
                 title="The trace is in another store",

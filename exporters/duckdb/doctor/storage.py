@@ -259,8 +259,9 @@ def upkeep_findings(facts: Facts) -> Iterator[Finding]:
             seen=f"{size_said(facts.folder.size)}; FLIGHTLOG_MAX_DISK is {size_said(limit)}.",
             means="Compaction keeps the limit, and it has not come since, or pinned traces are "
             "larger than that.",
-            step="Have it done now: flightlog doctor --repair --store "
-            f"{word(layout.catalog)}. See what is pinned: flightlog pin --help",
+            step="Whoever records or compacts next deletes the oldest traces; to delete now: "
+            f"flightlog purge --help. Pin what is to stay: flightlog pin TRACE --store "
+            f"{word(layout.catalog)}. Or set FLIGHTLOG_MAX_DISK higher.",
         )
 
 

@@ -360,7 +360,7 @@ def over_limit(patient: Patient) -> str:
     """The store is larger than it may be."""
     patient.record()
     patient.extra["FLIGHTLOG_MAX_DISK"] = "1kB"
-    return "flightlog doctor --repair"
+    return "flightlog purge"
 
 
 SEEDED: dict[Callable[[Patient], str], str] = {

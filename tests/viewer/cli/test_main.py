@@ -125,7 +125,7 @@ def test_nothing_to_show(flightlog, tmp_path):
     done = flightlog("show", home=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"No trace is in {tmp_path / 'traces.duckdb'} yet" in done.stderr
+    assert f"No trace is in {tmp_path / 'traces.duckdb'}" in done.stderr
     assert "flightlog demo" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -231,6 +231,16 @@ def test_elsewhere() -> None:
     assert one(places=(replace(place, fallback=True, traces=None),)).code == "fallback"
 
 
+def test_copy_elsewhere() -> None:
+    """A trace that is here is not sought elsewhere, though another store has a copy of it."""
+    copy = Place(store=Path("/b/t.duckdb"), why="it is the default", traces=1, has_wanted=True)
+    here = replace(WELL.content, wanted=Wanted(name="trace_1", trace_id="trace_1"))
+    gone = replace(WELL.content, wanted=Wanted(name="trace_1"))
+
+    assert found(places=(copy,), content=here) == []
+    assert "elsewhere" in [finding.code for finding in found(places=(copy,), content=gone)]
+
+
 def test_purged() -> None:
     """A trace from before all others is told as deleted, by the limit where there is one."""
     wanted = Wanted(name="trace_x", started_ns=NOW - 9 * DAY)
