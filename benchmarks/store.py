@@ -12,8 +12,8 @@ Measures:
                 spans a second
     compact     spans a second that become parts; bytes a span before and after; peak memory
     burst       a backlog of `--spans` spans that nobody has compacted: the first question, memory
-    read        newest 50 traces, one trace's spans, substring search, at `--spans` spans, and with
-                `--large` at ten times as many; SQLite with the indexes that one would give it
+    read        newest 50 traces (asked for again, as a page does that stays open), one trace's
+                spans, substring search, at `--spans` spans, and with `--large` at ten times as many
 """
 
 from __future__ import annotations
@@ -346,7 +346,7 @@ def median_ms(ask: Callable[[], object], times: int = 15) -> float:
 
 
 def measure_read(spans: int) -> None:
-    """Questions to a large store at rest, each warm; SQLite with the same rows at a million."""
+    """Questions to a large store at rest, each warm."""
     import make_store  # noqa: PLC0415
 
     from exporters.duckdb.local import DuckDBStore  # noqa: PLC0415
@@ -366,7 +366,6 @@ def measure_read(spans: int) -> None:
             found += [trace.trace_id for trace in more.traces]
             cursor = more.next_cursor
         chance = random.Random(7)
-        # Every list anew: what the store keeps of traces that it has shown must not answer.
         latest = median_ms(lambda: store.search(TraceQuery(limit=50)))
         skeleton = median_ms(lambda: store.spans(chance.choice(found)), 40)
         needle = "SELECT count(*) FROM search('needle 4711')"

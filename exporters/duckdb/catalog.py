@@ -52,8 +52,8 @@ def ensure_catalog(layout: Layout) -> bool:
             return os.path.lexists(layout.catalog)
         prices.write(layout, prices.current().tariffs)
         if not os.path.lexists(layout.catalog):
-            return make(layout)
-        if not is_current(layout):
+            make(layout)
+        elif not is_current(layout):
             _migrate_elsewhere(layout)
     except (OSError, StoreError, duckdb.Error):
         pass
@@ -74,7 +74,7 @@ def is_current(layout: Layout) -> bool:
     return stamp is not None and stamp.holds(layout, tuple(_digested()))
 
 
-def make(layout: Layout) -> bool:
+def make(layout: Layout) -> None:
     """Make the catalog file; whoever is first makes it, and the others' is thrown away.
 
     Raises:
@@ -86,13 +86,14 @@ def make(layout: Layout) -> bool:
         ensure_schema_part(layout)
         _build(draft, layout)
         sync_file(draft)
+        made = os.stat(draft)
         publish(draft, layout.catalog)
-        write_stamp(layout, tuple(_digested()))
+        if os.stat(layout.catalog).st_ino == made.st_ino:  # else somebody was first
+            write_stamp(layout, tuple(_digested()), made)
     finally:
         for left in (draft, draft.with_name(draft.name + ".wal")):
             with contextlib.suppress(OSError):
                 left.unlink(missing_ok=True)
-    return True
 
 
 def statements(*, raw: bool, root: Path | None = None, lists: bool = False) -> Iterator[str]:

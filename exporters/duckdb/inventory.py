@@ -6,7 +6,6 @@ what is gone by then.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from exporters.duckdb import layout as folder
@@ -70,11 +69,6 @@ class Inventory:
     def leave_out(self, part: PartName) -> None:
         """Count a part no more: it cannot be read. What it covers stays covered."""
         self._left_out.add(part)
-
-    @property
-    def left_out(self) -> Collection[PartName]:
-        """Parts that are there and cannot be read."""
-        return self._left_out
 
     def covers(self, part: PartName) -> frozenset[str]:
         """What a listed part covers."""

@@ -281,6 +281,12 @@ def is_there(layout: Layout, source: str) -> bool:
 
 def is_locked(path: Path) -> bool:
     """Whether the writer of a segment still holds it; False when the file is gone."""
+    held = is_held(path)
+    return _seems_alive(path) if held is None else held
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether somebody holds the lock of a file; None where files cannot be locked."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -290,7 +296,7 @@ def is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return _seems_alive(path)
+        return None
     finally:
         os.close(fd)
     return False

@@ -55,18 +55,7 @@ def trace_line(record: TraceRecord) -> Line:
         "start_ns": record.start_ns,
         "status": record.status,
     }
-    if record.group_id is not None:
-        fields["group_id"] = record.group_id
-    if record.metadata is not None:
-        fields["metadata"] = items.in_place(record.metadata)
-    if record.end_ns is not None:
-        fields["end_ns"] = record.end_ns
-    if record.error is not None:
-        fields["error"] = items.error(record.error)
-    if record.input is not None:
-        fields["input"] = items.wrapped(record.input)
-    if record.output is not None:
-        fields["output"] = items.wrapped(record.output)
+    _put_common(fields, record, items)
     return Line(fields, items.found, items.lost)
 
 
@@ -88,6 +77,13 @@ def span_line(record: SpanRecord) -> Line:
         fields["parent_id"] = record.parent_id
     if record.trace_name is not None:
         fields["trace_name"] = record.trace_name
+    _put_common(fields, record, items)
+    _put_content(fields, record, items)
+    _put_call(fields, record)
+    return Line(fields, items.found, items.lost)
+
+
+def _put_common(fields: dict[str, Any], record: TraceRecord | SpanRecord, items: Items) -> None:
     if record.group_id is not None:
         fields["group_id"] = record.group_id
     if record.metadata is not None:
@@ -96,16 +92,13 @@ def span_line(record: SpanRecord) -> Line:
         fields["end_ns"] = record.end_ns
     if record.error is not None:
         fields["error"] = items.error(record.error)
-    _put_content(fields, record, items)
-    _put_call(fields, record)
-    return Line(fields, items.found, items.lost)
-
-
-def _put_content(fields: dict[str, Any], record: SpanRecord, items: Items) -> None:
     if record.input is not None:
         fields["input"] = items.wrapped(record.input)
     if record.output is not None:
         fields["output"] = items.wrapped(record.output)
+
+
+def _put_content(fields: dict[str, Any], record: SpanRecord, items: Items) -> None:
     if record.instructions is not None:
         fields["instructions"] = items.wrapped(record.instructions, shared=True)
     if record.tools is not None:

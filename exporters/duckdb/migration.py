@@ -69,10 +69,11 @@ def migrate(layout: Layout, *, steps: Steps = nothing) -> bool:
             steps("copied")
         ensure_schema_part(layout)
         steps("sentinel")
-        if not _view(layout):
+        viewed = _view(layout)
+        if viewed is None:
             return False
         steps("viewed")
-        write_stamp(layout, tuple(catalog.statements(raw=True)))
+        write_stamp(layout, tuple(catalog.statements(raw=True)), viewed)
         steps("stamped")
         if found.schema < SCHEMA:
             _format(layout)
@@ -118,17 +119,20 @@ def _copy(layout: Layout, target: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _view(layout: Layout) -> bool:
-    """Give the catalog our views; False where somebody has it open or it cannot be told."""
-    if not os.path.lexists(layout.catalog):
-        return catalog.make(layout)
-    try:
-        _renew(layout)
-    except duckdb.Error as error:
-        if not isinstance(error, duckdb.IOException) or "not a valid DuckDB" not in str(error):
-            return False
-        return _set_aside(layout) and catalog.make(layout)
-    return True
+def _view(layout: Layout) -> os.stat_result | None:
+    """Give the catalog our views; None where somebody has it open or it cannot be told."""
+    if os.path.lexists(layout.catalog):
+        try:
+            _renew(layout)
+        except duckdb.Error as error:
+            if not isinstance(error, duckdb.IOException) or "not a valid DuckDB" not in str(error):
+                return None
+            if not _set_aside(layout):
+                return None
+            catalog.make(layout)
+    else:
+        catalog.make(layout)
+    return os.stat(layout.catalog)
 
 
 def _renew(layout: Layout) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import os
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import threading
 import time
 
 from exporters.duckdb.footprint import size_of
-from exporters.duckdb.layout import Layout
+from exporters.duckdb.layout import Layout, is_held
 from exporters.duckdb.purges import is_purge_due
 from exporters.duckdb.shedding import is_too_much, shed
 from tracer.config import child_environ, usable_settings
@@ -102,7 +101,7 @@ def needed(layout: Layout, *, ours: bool) -> list[str] | None:
         relieve(layout, max_disk)
     store = ["--store", str(layout.catalog)]
     if has_piled_up(layout, max_disk) or is_purge_due(layout):
-        if is_compacting(layout):
+        if is_held(layout.lock):
             return None
         return [_HELPER, *store] if limited else [_HELPER, *store, "--no-limits"]
     if not os.path.lexists(layout.catalog):
@@ -121,23 +120,6 @@ def relieve(layout: Layout, max_disk: int | None) -> None:
     with contextlib.suppress(OSError):
         if is_too_much(size_of(layout.root), max_disk):
             shed(layout, max_disk, steps=lambda _: None)
-
-
-def is_compacting(layout: Layout) -> bool:
-    """Whether somebody holds the store's lock now."""
-    try:
-        fd = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return False
 
 
 def _start(words: list[str]) -> bool:

@@ -68,19 +68,23 @@ def read_stamp(layout: Layout) -> Stamp | None:
     return None
 
 
-def write_stamp(layout: Layout, texts: tuple[str, ...]) -> None:
-    """Say that the catalog that is there has these views.
+def write_stamp(layout: Layout, texts: tuple[str, ...], made: os.stat_result) -> None:
+    """Say that a catalog has these views.
+
+    Args:
+        layout: The store.
+        texts: The views.
+        made: The file when it was given them: by now another may be in its place.
 
     Raises:
-        OSError: If the store cannot be written, or there is no catalog.
+        OSError: If the store cannot be written.
     """
-    found = os.stat(layout.catalog)
     stamp = Stamp(
         schema=SCHEMA,
         flightlog=__version__,
         views=_digest(texts),
-        inode=found.st_ino,
-        size=found.st_size,
+        inode=made.st_ino,
+        size=made.st_size,
         root=str(layout.root),
     )
     draft = layout.tmp / f"stamp-{secrets.token_hex(8)}.json"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exporters.duckdb.doctor.facts import Denied, Disk, Holder
-from exporters.duckdb.layout import Layout
+from exporters.duckdb.layout import Layout, is_held
 
 _TRIAL = b"\0" * 65_536
 _MOST_DENIED = 20
@@ -46,18 +46,10 @@ def denied_paths(layout: Layout) -> tuple[Denied, ...]:
 
 def lock_holder(path: Path) -> Holder | None:
     """Who holds the lock of a file; None where nobody does."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    if not is_held(path):
         return None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return process(_locker(os.fstat(fd)))
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+    with contextlib.suppress(OSError):
+        return process(_locker(path.stat()))
     return None
 
 

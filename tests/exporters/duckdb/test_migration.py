@@ -16,7 +16,7 @@ import pytest
 
 from exporters.duckdb import catalog
 from exporters.duckdb.catalog import ensure_catalog, is_current
-from exporters.duckdb.layout import SCHEMA_PART, Layout, read_format
+from exporters.duckdb.layout import SCHEMA_PART, Layout, publish, read_format
 from exporters.duckdb.migration import migrate
 from exporters.duckdb.schema import SCHEMA
 from exporters.duckdb.stamp import read_stamp
@@ -197,6 +197,24 @@ def test_garbage(spool: Any, rows: Any, caplog: Any, data: bytes) -> None:
     assert caplog.text.count("was no DuckDB file") == 1
     assert ensure_catalog(layout)
     assert caplog.text.count("was no DuckDB file") == 1
+
+
+def test_garbage_before_stamp(spool: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes the catalog's place just after it was made does not pass for it."""
+    layout = spool.layout
+    spool.segment([rows.trace("t")], alive=False)
+
+    def overwritten(draft: Path, target: Path) -> None:
+        publish(draft, target)
+        target.write_bytes(b"garbage " * 1000)
+
+    monkeypatch.setattr(catalog, "publish", overwritten)
+    assert ensure_catalog(layout)
+    assert not is_current(layout)
+    monkeypatch.undo()
+
+    assert ensure_catalog(layout)
+    assert ask(layout, "SELECT trace_id FROM traces") == [("t",)]
 
 
 def test_newer_schema(spool: Any, rows: Any) -> None:
