@@ -17,10 +17,10 @@ from pathlib import Path
 
 import duckdb
 
-from exporters.duckdb.catalog import ensure_catalog
 from exporters.duckdb.layout import Layout, create
 from exporters.duckdb.parts import create_tables, ensure_schema_part, workspace, write_part
 from exporters.duckdb.schema import SCHEMA
+from exporters.duckdb.views.catalog import ensure_catalog
 
 SPANS = 11
 _STEP_NS = 1_000_000_000

@@ -310,7 +310,7 @@ def measure_backlog(spans: int) -> None:
         used, seconds, said = peak_mb([sys.executable, HERE, "--first", path])
         say("burst_first_question", spans=written, **json.loads(said),
             process_s=seconds, peak_mb=used)  # fmt: skip
-        module = "exporters.duckdb.compaction"
+        module = "exporters.duckdb.upkeep.compaction"
         compacting = [sys.executable, "-m", module, "--store", path]
         used, seconds, _ = peak_mb(compacting)
         parts = bytes_below(data / "parts")

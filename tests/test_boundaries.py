@@ -170,3 +170,19 @@ def test_names(path: Path) -> None:
 
     assert path.stem not in REFUSED_NAMES
     assert classes == []
+
+
+ROOMS = ("limits", "recording", "views", "upkeep", "reading", "sql")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms(room: str) -> None:
+    """A room of the local store imports only its ground and the rooms before it."""
+    ground = {"schema", "layout", "parts", "footprint"}
+    known = ground | set(ROOMS[: ROOMS.index(room) + 1])
+    files = (ROOT / "exporters" / "duckdb" / room).glob("*.py")
+    found = {
+        name for path in files for name in imports(path) if name.startswith("exporters.duckdb.")
+    }
+
+    assert {name.split(".")[2] for name in found} <= known

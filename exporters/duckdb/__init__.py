@@ -9,11 +9,11 @@ import hashlib
 import os
 from pathlib import Path
 
-from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.pile import segment_limit
-from exporters.duckdb.recorder import Recorder
-from exporters.duckdb.rotation import SEGMENT_LIMIT
+from exporters.duckdb.limits.pile import segment_limit
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.recorder import Recorder
+from exporters.duckdb.recording.rotation import SEGMENT_LIMIT
 from tracer.config import usable_settings
 
 __all__ = ["Recorder", "recorder"]

@@ -18,14 +18,14 @@ from operator import or_
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exporters.duckdb.asking import Asker
-from exporters.duckdb.catalog import ensure_catalog
-from exporters.duckdb.fragments import Found, Narrow, newest
-from exporters.duckdb.index import Index
 from exporters.duckdb.layout import Layout, read_format
-from exporters.duckdb.rows import detail_of, details_of, span_rows, trace_rows
+from exporters.duckdb.reading.fragments import Found, Narrow, newest
+from exporters.duckdb.reading.index import Index
+from exporters.duckdb.reading.rows import detail_of, details_of, span_rows, trace_rows
+from exporters.duckdb.reading.tail import OPEN, TROUBLE
 from exporters.duckdb.schema import SCHEMA
-from exporters.duckdb.tail import OPEN, TROUBLE
+from exporters.duckdb.sql.asking import Asker
+from exporters.duckdb.views.catalog import ensure_catalog
 from exporters.search import Cursor, matches
 from exporters.store import (
     Changes,

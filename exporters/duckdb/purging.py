@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporters.duckdb import purges
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.footprint import footprint
 from exporters.duckdb.layout import Layout, create
-from exporters.duckdb.pins import pinned
-from exporters.duckdb.purges import Purge
-from exporters.duckdb.reader import Reader
-from exporters.duckdb.retention import Limits
+from exporters.duckdb.limits import purges
+from exporters.duckdb.limits.pins import pinned
+from exporters.duckdb.limits.purges import Purge
+from exporters.duckdb.reading.reader import Reader
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.upkeep.retention import Limits
 from exporters.store import StoreError
 
 _PAUSE = 0.1

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from exporters import open_store
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.layout import Layout, list_parts, list_segments
+from exporters.duckdb.upkeep.compaction import compact
 from exporters.store import TraceQuery
 
 NOBODY = 65_534
@@ -31,14 +31,14 @@ PREFACE = """
 import os, resource, signal, sys, time
 import duckdb, pytz
 import exporters.duckdb, exporters.query, runtime
-from exporters.duckdb.journal import Journal
-from exporters.duckdb.recorder import Recorder
-from exporters.duckdb.segment import Files
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.recorder import Recorder
+from exporters.duckdb.recording.segment import Files
 from tracer import custom_span, generation_span, set_trace_processors, trace
 from viewer.cli import main
 """
 BASE = """
-from exporters.duckdb.compaction import compact
+from exporters.duckdb.upkeep.compaction import compact
 store, = sys.argv[1:]
 
 def record(name, last=False):

@@ -13,10 +13,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from exporters import open_store
-from exporters.duckdb.catalog import ensure_catalog
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.layout import PartName, SegmentName, list_parts
 from exporters.duckdb.parts import damaged_files
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.views.catalog import ensure_catalog
 from exporters.store import TraceQuery
 from viewer import create_app
 

@@ -268,7 +268,7 @@ def test_no_locks(ground: Any, run: Run) -> None:
     store = ground.path / "traces.duckdb"
     looking = """
 from exporters import open_store, sql
-from exporters.duckdb.compaction import compact
+from exporters.duckdb.upkeep.compaction import compact
 from exporters.store import TraceQuery
 opened = open_store()
 print([row.status for row in opened.search(TraceQuery()).traces])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.footprint import size_of
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.purges import open_purges
-from exporters.duckdb.retention import Limits
+from exporters.duckdb.limits.purges import open_purges
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.upkeep.retention import Limits
 from tracer.config import child_environ
 
 WRITER = Path(__file__).with_name("limited_writer.py")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporters import open_store
-from exporters.duckdb.compaction import compact
+from exporters.duckdb.upkeep.compaction import compact
 from exporters.store import TraceQuery
 from tracer.config import settings
 

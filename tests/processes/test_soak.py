@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from exporters import open_store, sql
-from exporters.duckdb.compaction import compact
+from exporters.duckdb.upkeep.compaction import compact
 from tracer.config import settings
 
 WRITER = Path(__file__).with_name("paced.py")

@@ -5,8 +5,8 @@ import signal
 import sys
 import time
 
-from exporters.duckdb.compaction import compact
-from exporters.duckdb.retention import Limits
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.upkeep.retention import Limits
 from exporters.store import StoreError
 
 store, fatal, left, deadline = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 
-from exporters.duckdb.compaction import compact
-from exporters.duckdb.retention import Limits
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.upkeep.retention import Limits
 
 store, fatal, max_bytes, max_age_s = sys.argv[1:]
 

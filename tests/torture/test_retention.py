@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.footprint import footprint
-from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.lines import Line
-from exporters.duckdb.purges import open_purges
-from exporters.duckdb.reader import Reader
-from exporters.duckdb.retention import Limits
+from exporters.duckdb.limits.purges import open_purges
+from exporters.duckdb.reading.reader import Reader
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.lines import Line
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.upkeep.retention import Limits
 
 RETAINER = Path(__file__).with_name("retainer.py")
 MONTH_S, DAY_NS = 30 * 86_400, 86_400 * 10**9

@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.layout import Layout, scan
-from exporters.duckdb.reader import Reader
+from exporters.duckdb.reading.reader import Reader
+from exporters.duckdb.upkeep.compaction import compact
 
 HERE = Path(__file__).parent
 STEPS = (

@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from exporters.duckdb.journal import Journal
-from exporters.duckdb.lines import span_line
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.lines import span_line
 from tracer.snapshot import SpanRecord, Usage
 
 store, name, pause = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])

@@ -18,7 +18,7 @@ from viewer.routes.questions import Asked
 
 ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = -1"
 DEAF = "SELECT levenshtein(repeat('x', 100000), repeat('y', 100000))"
-CORPUS = Path(__file__).parents[1] / "exporters" / "duckdb" / "attacks"
+CORPUS = Path(__file__).parents[1] / "exporters" / "duckdb" / "sql" / "attacks"
 ATTACKS = [
     query
     for name in ("statements", "beyond", "large", "memory", "time")

@@ -8,10 +8,10 @@ import textwrap
 import time
 from collections.abc import Iterator, Sequence
 
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.doctor import Facts, Finding, diagnose, examine
 from exporters.duckdb.doctor.finding import size_said
-from exporters.duckdb.retention import Limits
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.upkeep.retention import Limits
 from exporters.store import StoreError
 from tracer.config import child_environ
 from viewer.cli.terminal import Terminal, json_visible, say, terminal, visible

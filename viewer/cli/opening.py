@@ -9,7 +9,7 @@ from pathlib import Path
 
 import exporters
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.pile import start_helper
+from exporters.duckdb.limits.pile import start_helper
 from exporters.store import TraceStore
 from tracer import plugins
 from tracer.config import Settings, settings

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.pins import pin, pinned, unpin
+from exporters.duckdb.limits.pins import pin, pinned, unpin
 from exporters.store import NotFoundError, StoreError, TraceStore
 from viewer.cli.columns import Column, lines
 from viewer.cli.opening import opened, store_path

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from exporters.duckdb.asking import warm
 from exporters.duckdb.layout import Layout
+from exporters.duckdb.sql.asking import warm
 from exporters.store import SqlResult
 from viewer.cli.columns import Column, lines
 from viewer.cli.opening import opened, store_path

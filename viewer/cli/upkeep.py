@@ -9,16 +9,16 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from exporters.duckdb.compaction import due
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.retention import Limits, configured
+from exporters.duckdb.upkeep.compaction import due
+from exporters.duckdb.upkeep.retention import Limits, configured
 from exporters.store import StoreError
 from tracer.config import usable_settings
 
 _FIRST = 2.0
 """Seconds before the first look: the page is to be there first."""
 _EVERY = 30.0
-_HELPER = "exporters.duckdb.compaction"
+_HELPER = "exporters.duckdb.upkeep.compaction"
 
 
 @contextlib.contextmanager

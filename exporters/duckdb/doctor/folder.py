@@ -18,7 +18,6 @@ from typing import TypeVar
 
 import duckdb
 
-from exporters.duckdb.alone import mark_file
 from exporters.duckdb.doctor.disk import (
     denied_paths,
     disk_facts,
@@ -48,6 +47,7 @@ from exporters.duckdb.layout import (
     scan,
 )
 from exporters.duckdb.schema import FORMAT, SCHEMA
+from exporters.duckdb.upkeep.alone import mark_file
 from exporters.store import StoreError
 
 _T = TypeVar("_T")

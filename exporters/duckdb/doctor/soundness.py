@@ -23,8 +23,8 @@ from exporters.duckdb.layout import (
     parse_part,
     parse_segment,
 )
-from exporters.duckdb.lines import check_line
 from exporters.duckdb.parts import damaged_files, read_manifest
+from exporters.duckdb.recording.lines import check_line
 
 _SMALL = 256 * 1024 * 1024  # parts of so many bytes in all are read whole
 _LINES = 128 * 1024 * 1024  # segments are read up to so many bytes in all, the newest first

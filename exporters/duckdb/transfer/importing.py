@@ -19,11 +19,7 @@ from typing import Any
 import duckdb
 import orjson
 
-from exporters.duckdb.alone import alone
-from exporters.duckdb.catalog import ensure_catalog
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.layout import DATA, ITEMS, OPEN, Layout, Listing, PartName, create, scan
-from exporters.duckdb.lines import check_line
 from exporters.duckdb.parts import (
     PartError,
     Steps,
@@ -33,9 +29,13 @@ from exporters.duckdb.parts import (
     workspace,
     write_part,
 )
+from exporters.duckdb.recording.lines import check_line
 from exporters.duckdb.schema import RECORD
 from exporters.duckdb.transfer.parsing import Bad, parse_file
 from exporters.duckdb.transfer.stage import IDENTITY, Chunk, Stage, load_chunk
+from exporters.duckdb.upkeep.alone import alone
+from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.views.catalog import ensure_catalog
 from exporters.record import Kept
 from exporters.store import StoreError
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import duckdb
 
-from exporters.duckdb.catalog import STORAGE_VERSION, statements
 from exporters.duckdb.parts import create_tables, quoted
 from exporters.duckdb.schema import DERIVED, RECORD
 from exporters.duckdb.transfer.stage import chunks_of, load_chunk
 from exporters.duckdb.transfer.tables import scratch_connection
+from exporters.duckdb.views.catalog import STORAGE_VERSION, statements
 from exporters.record import Kept, from_json, to_json
 
 _SLICE_BYTES = 64 * 1024 * 1024  # content that is put back in at once

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.reader import Reader
+from exporters.duckdb.reading.reader import Reader
 from exporters.duckdb.schema import RECORD
 from exporters.record import CountRecord, Kept
 from tracer.encoding import decode

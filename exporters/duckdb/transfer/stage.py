@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, NamedTuple
 import duckdb
 import orjson
 
-from exporters.duckdb.lines import Line, span_line, trace_line
 from exporters.duckdb.parts import create_tables, listed
+from exporters.duckdb.recording.lines import Line, span_line, trace_line
 from exporters.duckdb.schema import ITEM, RECORD, SCHEMA
 from exporters.record import CountRecord, Kept
 from tracer.snapshot import TraceRecord

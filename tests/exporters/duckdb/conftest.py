@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from exporters.duckdb.journal import Journal
+from exporters.duckdb.recording.journal import Journal
 
 Key = tuple[str, str | None, str | None]
 

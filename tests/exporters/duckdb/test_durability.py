@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from exporters import open_store
-from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.lines import Line
-from exporters.duckdb.segment import Files
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.lines import Line
+from exporters.duckdb.recording.segment import Files
 
 Make = Callable[..., Journal]
 Read = Callable[[Path], Any]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.footprint import footprint, size_of
-from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.lines import Line
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.lines import Line
+from exporters.duckdb.upkeep.compaction import compact
 
 
 def test_size_of(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from exporters.duckdb.layout import (
     read_format,
     scan,
 )
+from exporters.duckdb.recording.segment import Segment
 from exporters.duckdb.schema import FORMAT, SCHEMA
-from exporters.duckdb.segment import Segment
 from exporters.store import StoreError
 
 _HEX = st.text("0123456789abcdef", min_size=4, max_size=12)

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from exporters.duckdb.compaction import compact
-from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout
-from exporters.duckdb.recorder import Recorder
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.recorder import Recorder
+from exporters.duckdb.upkeep.compaction import compact
 from tracer import (
     DefaultTraceProvider,
     agent_span,

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from exporters.duckdb import fragments
-from exporters.duckdb import reader as reader_module
-from exporters.duckdb.index import Index
 from exporters.duckdb.layout import Layout, create
 from exporters.duckdb.local import DuckDBStore
-from exporters.duckdb.reader import Reader
-from exporters.duckdb.rows import span_rows, trace_rows
+from exporters.duckdb.reading import fragments
+from exporters.duckdb.reading import reader as reader_module
+from exporters.duckdb.reading.index import Index
+from exporters.duckdb.reading.reader import Reader
+from exporters.duckdb.reading.rows import span_rows, trace_rows
 from exporters.store import NotFoundError, StoreError, TraceQuery
 
 

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from exporters.duckdb.compaction import compact
-from exporters.duckdb.journal import Journal
 from exporters.duckdb.layout import Layout, is_locked, live_owners, scan
-from exporters.duckdb.lines import Line
+from exporters.duckdb.recording.journal import Journal
+from exporters.duckdb.recording.lines import Line
+from exporters.duckdb.upkeep.compaction import compact
 
 STEPS = (
     "locked",

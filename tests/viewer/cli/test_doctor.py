@@ -20,8 +20,8 @@ import duckdb
 import pytest
 
 from exporters.duckdb import fallback_store
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.layout import Layout, SegmentName, list_parts, list_segments
+from exporters.duckdb.upkeep.compaction import compact
 from tracer.ids import RandomIds
 
 HOUR_MS = 3_600_000

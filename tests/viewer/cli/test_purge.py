@@ -183,7 +183,7 @@ def test_running(on, store, recorded):
     done = on("purge", "--older-than", "1d", "-y")
     assert names(on) == {"over", "running"}
     subprocess.run(
-        [sys.executable, "-m", "exporters.duckdb.compaction", "--store", str(store)],
+        [sys.executable, "-m", "exporters.duckdb.upkeep.compaction", "--store", str(store)],
         env=recorded.environ(),
         check=True,
         timeout=60,

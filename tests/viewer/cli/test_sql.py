@@ -106,7 +106,7 @@ def test_timeout(flightlog):
     assert "1 s" in done.stderr
 
 
-CORPUS = Path(__file__).parents[2] / "exporters" / "duckdb" / "attacks"
+CORPUS = Path(__file__).parents[2] / "exporters" / "duckdb" / "sql" / "attacks"
 ATTACKS = [
     query
     for name in ("statements", "beyond", "large", "memory", "time")
@@ -135,7 +135,7 @@ def answering(store):
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"exporters.duckdb.answering" in words and bytes(store) in words:
+        if b"exporters.duckdb.sql.answering" in words and bytes(store) in words:
             found.append(int(path.parent.name))
     return found
 

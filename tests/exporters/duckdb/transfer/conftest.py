@@ -13,10 +13,17 @@ from typing import Any
 import orjson
 import pytest
 
-from exporters.duckdb.catalog import statements
 from exporters.duckdb.layout import Layout, create
-from exporters.duckdb.lines import Line, encode_item, encode_line, loss_line, span_line, trace_line
-from exporters.duckdb.reader import Reader
+from exporters.duckdb.reading.reader import Reader
+from exporters.duckdb.recording.lines import (
+    Line,
+    encode_item,
+    encode_line,
+    loss_line,
+    span_line,
+    trace_line,
+)
+from exporters.duckdb.views.catalog import statements
 from exporters.record import Kept
 from tracer.encoding import encode
 from tracer.snapshot import SpanRecord, TraceRecord, Usage

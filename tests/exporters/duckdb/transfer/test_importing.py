@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporters.duckdb.compaction import compact
 from exporters.duckdb.layout import Layout, list_parts, scan
 from exporters.duckdb.transfer.importing import import_files
 from exporters.duckdb.transfer.parsing import Bad, parse_file
 from exporters.duckdb.transfer.source import read_records
 from exporters.duckdb.transfer.stage import Stage
+from exporters.duckdb.upkeep.compaction import compact
 from exporters.record import Kept, to_json
 from exporters.store import StoreError
 from tracer.encoding import encode

@@ -1,0 +1,157 @@
+"""Shedding: deleting segments unread, where they come faster than room can be made for them.
+
+A store near its limit first loses what is oldest, which parts have; that and making parts is work
+for a process of its own. A program that records faster than that for long, or a machine with no
+time for it, would take the disk beyond its limit all the same. Then the oldest of what is in no
+part yet goes, whole traces as ever. It takes no DuckDB and not the store's lock, so recorders do
+it themselves.
+
+Only the size of the whole counts: as long as there is room, any share of it may wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from exporters.duckdb.footprint import size_of
+from exporters.duckdb.layout import (
+    Layout,
+    Listing,
+    SegmentName,
+    is_locked,
+    live_owners,
+    read_covers,
+    scan,
+)
+from exporters.duckdb.limits import purges
+from exporters.duckdb.limits.choice import Candidate, choose
+from exporters.duckdb.limits.heads import heads, other_lines
+from exporters.duckdb.limits.pins import pinned
+from exporters.duckdb.limits.purges import Purge
+
+_FULL, _TARGET = 0.92, 0.84  # of the limit: begin to shed, and stop
+
+
+def is_too_much(size: int, max_bytes: int) -> bool:
+    """Whether a store of so many bytes is so near its limit that it cannot wait."""
+    return size > max_bytes * _FULL
+
+
+def shed(layout: Layout, max_bytes: int, *, steps: Callable[[str], None]) -> frozenset[str]:
+    """Delete the oldest sealed segments if the store is too large; gives the traces that go.
+
+    Segments that a part has replaced go before any trace does. What goes is remembered like any
+    purge, for a trace may have rows elsewhere, also in a part that is just being made of such a
+    segment. So nobody needs the store's lock for it. Steps: `remembered`, `shed` for each segment.
+
+    Raises:
+        OSError: If the store cannot be changed.
+    """
+    size = size_of(layout.root)
+    if not is_too_much(size, max_bytes):
+        return frozenset()
+    listing = scan(layout)
+    size -= _empty_replaced(layout, listing, at_once=size > max_bytes)
+    if not is_too_much(size, max_bytes):
+        return frozenset()
+    live = listing.live_segments
+    sealed = [name for name in live if not is_locked(layout.segment(name))]
+    kept = pinned(layout).union(
+        *(heads(layout, name).traces for name in set(live).difference(sealed))
+    )
+    oldest, gone = _choose(layout, sealed, kept, size - max_bytes * _TARGET)
+    if not gone:
+        return gone
+    purges.submit(layout, Purge(gone))
+    steps("remembered")
+    for name in oldest:
+        if (some := heads(layout, name)).traces and some.traces.keys() <= gone:
+            _delete(layout, name)
+            steps("shed")
+    return gone
+
+
+def _empty_replaced(layout: Layout, listing: Listing, *, at_once: bool) -> int:
+    """Empty the segments that parts cover, as collection does later; says how much that gave.
+
+    SQL over the files sees a part when it is active. Until then it misses what is emptied, so
+    that is only done `at_once` where the limit is passed.
+    """
+    now_ms = time.time() * 1000
+    freed = 0
+    for part in listing.parts:
+        if part.act_ms > now_ms and not at_once:
+            continue
+        replaced = read_covers(layout, part)
+        for name in listing.segments:
+            path = layout.segment(name)
+            if name.filename not in replaced or not (size := size_of(path)) or is_locked(path):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                os.truncate(path, 0)
+                freed += size
+    return freed
+
+
+def _delete(layout: Layout, name: SegmentName) -> None:
+    """Delete a segment; what it counts beside its traces goes on in a segment of its own.
+
+    Whoever dies in between leaves both, and a line that is there twice counts once. Two who do it
+    at a time make the same file.
+    """
+    path = layout.segment(name)
+    if heads(layout, name).more:
+        with contextlib.suppress(FileNotFoundError):
+            draft = layout.tmp / f"rest-{secrets.token_hex(8)}"
+            draft.write_bytes(other_lines(layout, name))
+            os.rename(draft, layout.segment(name._replace(rand=f"{name.rand}0")))
+    path.unlink(missing_ok=True)
+
+
+def _choose(
+    layout: Layout, sealed: Sequence[SegmentName], kept: Collection[str], excess: float
+) -> tuple[Sequence[SegmentName], frozenset[str]]:
+    """The decision, with the segments that it looked at: no more of the oldest than it takes.
+
+    A trace whose end is in a segment that was not looked at counts as running.
+    """
+    sizes = [size_of(layout.segment(name)) for name in sealed]
+    most = 2 * excess
+    while True:
+        count, read = 0, 0.0
+        while count < len(sealed) and read < most:
+            read += sizes[count]
+            count += 1
+        oldest = sealed[:count]
+        chosen = choose(_candidates(layout, oldest, kept), before_ns=0, excess=excess)
+        if count == len(sealed) or sum(trace.bytes for trace in chosen) >= excess:
+            return oldest, frozenset(trace.trace_id for trace in chosen)
+        most *= 2
+
+
+def _candidates(
+    layout: Layout, sealed: Sequence[SegmentName], kept: Collection[str]
+) -> list[Candidate]:
+    """Traces of segments in the order of the segments; those that may still run are kept."""
+    alive = live_owners(layout, {name.owner for name in sealed})
+    began: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    ended: set[str] = set()
+    running: set[str] = set()
+    for name in sealed:
+        for trace_id, head in heads(layout, name).traces.items():
+            began.setdefault(trace_id, name.ms * 1_000_000)
+            sizes[trace_id] = sizes.get(trace_id, 0) + head.bytes
+            if head.ended:
+                ended.add(trace_id)
+            elif name.owner in alive:
+                running.add(trace_id)
+    stay = (running - ended).union(kept)
+    return [
+        Candidate(trace_id, start, sizes[trace_id], trace_id in stay)
+        for trace_id, start in began.items()
+    ]

@@ -1,0 +1,1 @@
+"""The catalog file and what SQL sees: views, macros, prices, and their versions."""
