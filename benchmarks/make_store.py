@@ -1,6 +1,6 @@
 """A large store of synthetic traces, written as parts directly: a million spans in half a minute.
 
-    python benchmarks/make_store.py STORE [--spans 1000000] [--part 500000] [--bytes 2000]
+    python benchmarks/make_store.py [STORE] [--spans 1000000] [--part 500000] [--bytes 2000]
 
 Each trace is a loop of an agent: the agent, two turns, and a model call and three tools in each,
 eleven spans in all, one trace a second up to now. A model call's input names messages by hash, a
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -114,17 +115,21 @@ def _fill(
 def main() -> None:
     """Make one store, and say how large it is."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("store", type=Path)
+    parser.add_argument("store", type=Path, nargs="?", help="without it, one that is gone again")
     parser.add_argument("--spans", type=int, default=1_000_000)
     parser.add_argument("--part", type=int, default=500_000, help="spans a part")
     parser.add_argument("--bytes", type=int, default=2000, help="of a span's line")
     options = parser.parse_args()
-    began = time.perf_counter()
-    spans = make_store(options.store, options.spans, options.part, options.bytes)
-    root = Layout.of(options.store).root
-    size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-    print(json.dumps({"spans": spans, "bytes": size, "bytes_a_span": round(size / spans),
-                      "seconds": round(time.perf_counter() - began, 1)}))  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="flightlog-bench-") as place:
+        store = options.store or Path(place) / "traces.duckdb"
+        began = time.perf_counter()
+        spans = make_store(store, options.spans, options.part, options.bytes)
+        seconds = time.perf_counter() - began
+        size = sum(
+            path.stat().st_size for path in Layout.of(store).root.rglob("*") if path.is_file()
+        )
+    print(json.dumps({"benchmark": "make_store", "spans": spans, "bytes": size,
+                      "bytes_a_span": round(size / spans), "seconds": round(seconds)}))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ Measures:
     generation_3k   a model call with 3 KB of messages, behind the same batch processor
     generation_100  a model call with 100 messages of 500 bytes, behind the same batch processor
     record_3k       flightlog only: the same model call, made a record for the local store
-    store, store_*  flightlog only: span or model call through the local store's recorder
+    store, store_*  flightlog only: span, tool's call (1 KB in, 1 KB out, all new) or model call
+                    through the local store's recorder
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import itertools
 import json
 import os
 import statistics
@@ -50,6 +52,7 @@ SMALL = [
 ]
 LARGE = [{"role": "user", "content": "x" * 500} for _ in range(100)]
 ANSWER = [{"role": "assistant", "content": "It is on its way. " * 10}]
+PIECE = "Where is it? " * 75
 USAGE = {"input_tokens": 100, "output_tokens": 20}
 
 
@@ -160,6 +163,15 @@ def _flightlog_only(tracer: Any) -> Measures:
 
         return Measure(set_up, work)
 
+    numbers = itertools.count()
+
+    def tool() -> None:
+        number = next(numbers)
+        with tracer.function_span(
+            "look_up", input=f'{{"id": {number}, "fields": "{PIECE}"}}'
+        ) as span:
+            span.span_data.output = f"order {number} {PIECE}"
+
     measures = {"record_3k": told(Recorder, lambda: generation(SMALL))}
     try:
         recorder = importlib.import_module("exporters.duckdb").recorder
@@ -167,6 +179,7 @@ def _flightlog_only(tracer: Any) -> Measures:
         return measures
     return measures | {
         "store": told(recorder, custom),
+        "store_tool_2k": told(recorder, tool),
         "store_generation_3k": told(recorder, lambda: generation(SMALL)),
         "store_generation_100": told(recorder, lambda: generation(LARGE)),
     }
