@@ -8,7 +8,7 @@ parties come in by this one door, and none is imported before it is named.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, MetadataPathFinder, entry_points
 
 from tracer.errors import ConfigError, MissingExtra
 from tracer.processor_interface import TracingExporter, TracingProcessor
@@ -17,12 +17,17 @@ from tracer.processors import BatchTraceProcessor
 GROUP = "flightlog.exporters"
 
 
+class NoneFoundError(ConfigError):
+    """No exporter at all can be found: no fault of the setting, and it may pass."""
+
+
 def load(name: str) -> TracingProcessor:
     """The processor that an exporter's name stands for.
 
     Raises:
         ConfigError: If no installed package offers the name, or what it offers is no exporter.
         MissingExtra: If it needs a package that is not installed.
+        NoneFoundError: If no exporter at all can be found, not even ours.
     """
     made = _loaded(find(name))()
     if isinstance(made, TracingExporter):
@@ -42,12 +47,20 @@ def find(name: str) -> EntryPoint:
 
     Raises:
         ConfigError: If no installed package offers the name.
+        NoneFoundError: If no exporter at all can be found, not even ours.
     """
     known = {point.name: point for point in entry_points(group=GROUP)}
     point = known.get(name)
+    if not known:
+        MetadataPathFinder().invalidate_caches()  # what could not be listed is remembered as empty
+        raise NoneFoundError(
+            f"No exporter can be found, so not {name!r} either. They are looked up in the data of "
+            f"installed packages, which cannot be read, or not now (no descriptor left?). "
+            f"Install flightlog with pip, and see that its files can be opened."
+        )
     if point is None:
         raise ConfigError(
-            f"No exporter is called {name!r}. Known: {', '.join(sorted(known)) or 'none'}. "
+            f"No exporter is called {name!r}. Known: {', '.join(sorted(known))}. "
             f"Correct FLIGHTLOG_EXPORTERS, or install the package that brings it."
         )
     return point

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracer import context, plugins
+from tracer.absent import Absent
 from tracer.clock import Clock, SystemClock, iso
 from tracer.config import usable_settings
 from tracer.errors import ConfigError
@@ -97,7 +98,9 @@ class DefaultTraceProvider(TraceProvider):
 
     Its processors are those of the exporters that the settings name; they are loaded with the
     first trace, so that importing starts no thread and opens no file. A name that cannot be
-    loaded is one line in the log; if none can, the local store records.
+    loaded is one line in the log; if none can, the local store records. What fails to load for
+    another cause than the settings is tried again at later traces, and what it does not get
+    meanwhile is counted.
 
     Args:
         processors: Tell these instead of those of the settings.
@@ -116,6 +119,7 @@ class DefaultTraceProvider(TraceProvider):
         self._ids: Ids = ids or RandomIds()
         self._fanout = Fanout(processors or ())
         self._loaded = processors is not None
+        self._lacks_some = False
         self._disabled: bool | None = None
         self.make_anew()
         _alive.add(self)
@@ -135,6 +139,7 @@ class DefaultTraceProvider(TraceProvider):
         """Tell these processors and no others, those of the settings included."""
         with self._lock:
             self._loaded = True
+            self._lacks_some = False
             self._fanout.replace(processors)
 
     def set_disabled(self, disabled: bool) -> None:
@@ -170,6 +175,8 @@ class DefaultTraceProvider(TraceProvider):
         if disabled or self._is_disabled():
             return SilentTrace(name)
         self._ready()
+        if self._lacks_some:
+            self._load_absent()
         return LiveTrace(
             name,
             trace_id or self._ids.trace_id(),
@@ -195,8 +202,9 @@ class DefaultTraceProvider(TraceProvider):
         if disabled or self._is_disabled():
             return SilentSpan(span_data)
         trace: LiveTrace | None = None
-        # The likely kinds come first: an exact match spares the slow check of an abstract class.
-        if isinstance(node, LiveSpan):
+        # An exact match spares the slow check of an abstract class, so a trace is not asked first
+        # whether it is a span.
+        if type(node) is not LiveTrace and isinstance(node, LiveSpan):
             trace = node.trace
         elif isinstance(node, LiveTrace):
             trace = node
@@ -256,8 +264,24 @@ class DefaultTraceProvider(TraceProvider):
             return
         with self._lock:
             if not self._loaded:
-                self._fanout.replace(_processors(usable_settings().exporters))
+                self._put(_processors(usable_settings().exporters))
                 self._loaded = True
+
+    def _load_absent(self) -> None:
+        """Load what could not be loaded before, where it is time for another try."""
+        if not self._lock.acquire(blocking=False):  # somebody is at it
+            return
+        try:
+            before = self._fanout.processors
+            now = [_again(one) if isinstance(one, Absent) else one for one in before]
+            if any(one is not other for one, other in zip(now, before, strict=True)):
+                self._put(now)
+        finally:
+            self._lock.release()
+
+    def _put(self, processors: list[TracingProcessor]) -> None:
+        self._fanout.replace(processors)
+        self._lacks_some = any(isinstance(one, Absent) for one in processors)
 
 
 _alive: weakref.WeakSet[DefaultTraceProvider] = weakref.WeakSet()
@@ -279,8 +303,14 @@ def _shut_down_at_exit() -> None:
 
 def _processors(names: tuple[str, ...]) -> list[TracingProcessor]:
     """The processors of these exporters; the local store where none of them can be loaded."""
+    if not names:
+        logger.warning(
+            "FLIGHTLOG_EXPORTERS names no exporter. Traces go only to processors that the program "
+            "adds itself. Unset it to record to the local store, or set FLIGHTLOG_DISABLED=1 if "
+            "nothing is to be recorded."
+        )
     loaded = [processor for name in names if (processor := _try(name)) is not None]
-    if not loaded and names and "duckdb" not in names:
+    if all(isinstance(one, Absent) for one in loaded) and names and "duckdb" not in names:
         store = _try("duckdb")
         if store is not None:
             logger.error("None of the exporters named can be loaded; recording to the local store.")
@@ -289,14 +319,33 @@ def _processors(names: tuple[str, ...]) -> list[TracingProcessor]:
 
 
 def _try(name: str) -> TracingProcessor | None:
+    """The exporter's processor, or its stand-in; None where the setting has to change first."""
     try:
         return plugins.load(name)
+    except plugins.NoneFoundError as error:
+        logger.error("%s", error)
+        return Absent(name)
     except ConfigError as error:
         logger.error("%s", error)
+        return None
     except Exception:  # noqa: BLE001 (a broken plug-in must not break the program)
         logger.exception(
-            "The exporter %r cannot be loaded. Traces do not reach it; the run goes on. "
-            "Mend it, or take it out of FLIGHTLOG_EXPORTERS.",
+            "The exporter %r cannot be loaded. Traces do not reach it and are counted; the run "
+            "goes on, and it is tried again now and then. Mend it, or take it out of "
+            "FLIGHTLOG_EXPORTERS.",
             name,
         )
-    return None
+        return Absent(name)
+
+
+def _again(absent: Absent) -> TracingProcessor:
+    """The exporter's processor if it is time to try and can be loaded now; else its stand-in."""
+    if not absent.is_due():
+        return absent
+    try:
+        loaded = plugins.load(absent.name)
+    except Exception:  # noqa: BLE001 (it was said when it failed first)
+        logger.debug("The exporter %r still cannot be loaded.", absent.name, exc_info=True)
+        return absent
+    logger.warning("The exporter %r is loaded now; traces reach it again.", absent.name)
+    return loaded

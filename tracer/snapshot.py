@@ -8,6 +8,7 @@ deliver later. All of them accept objects of another tracer with the same public
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, overload
 
 from tracer.clock import ns_from_iso
@@ -19,7 +20,6 @@ from tracer.traces import LiveTrace, Status, Trace
 
 # A JSON value, or a JSON array given element by element so that a store can share the elements.
 Content = bytes | tuple[bytes, ...] | None
-_LIFTED = frozenset({"type", "name", "model", "input", "output", "instructions", "tools", "usage"})
 _SHARED = frozenset({"generation", "response"})
 
 # Records are named tuples, as they are made twice a span: a frozen dataclass takes twice the time.
@@ -34,7 +34,8 @@ class Usage(NamedTuple):
     reasoning_tokens: int | None = None
 
 
-_NO_USAGE = Usage()
+NO_USAGE = Usage()
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
 class TraceRecord(NamedTuple):
@@ -110,32 +111,42 @@ def span_record(span: Span[Any], trace: TraceRecord | None = None) -> SpanRecord
     """The record of a span as it is now; `trace` is of use where the span does not know its own."""
     fields = record_of(span.span_data)
     kind = str(fields.get("type"))
-    usage = fields.get("usage")
-    start, end, status, attributes = _life(span)
+    name = _name(kind, fields)
     share = kind in _SHARED
-    rest = fields.get("data") if kind == "custom" else None
-    if not isinstance(rest, Mapping):
-        rest = {key: value for key, value in fields.items() if key not in _LIFTED}
-        if usage is not None:
-            rest["usage"] = usage
+    # What has a place of its own is taken out, and what is left is the data.
+    take = fields.pop
+    take("type", None), take("name", None)
+    model, usage = take("model", None), take("usage", None)
+    input_, output = take("input", None), take("output", None)
+    instructions, tools = take("instructions", None), take("tools", None)
+    if usage is not None:
+        fields["usage"] = usage
+    rest: Mapping[str, Any] = fields
+    if kind == "custom" and isinstance(inner := fields.get("data"), Mapping):
+        rest = inner
+    start, end, status, attributes = _life(span)
+    trace_name, group_id, metadata = _trace_of(span, trace)
+    error = span.error
     return SpanRecord(  # by position, which takes half the time
         span.trace_id,
         span.span_id,
         span.parent_id,
-        *_trace_of(span, trace),
-        _name(kind, fields),
+        trace_name,
+        group_id,
+        metadata,
+        name,
         kind,
         start,
         end,
         status,
-        _json(span.error),
-        _text(fields.get("model")),
+        None if error is None else encode(error),
+        None if model is None else as_text(model),
         # What a task or turn used is the sum of its model calls: a column would count it twice.
-        _usage(usage) if share and usage is not None else _NO_USAGE,
-        _content(fields.get("input"), share),
-        _content(fields.get("output"), share),
-        _content(fields.get("instructions"), False),
-        _content(fields.get("tools"), share),
+        _usage(usage) if share and usage is not None else NO_USAGE,
+        None if input_ is None else _content(input_, share),
+        None if output is None else _content(output, share),
+        None if instructions is None else encode(instructions),
+        None if tools is None else _content(tools, share),
         encode(rest) if rest else b"{}",
         attributes,
         _moment(fields.get("first_token_at")) if share else None,
@@ -144,7 +155,7 @@ def span_record(span: Span[Any], trace: TraceRecord | None = None) -> SpanRecord
 
 def _life(span: Span[Any]) -> tuple[int, int | None, Status, Mapping[str, str]]:
     if isinstance(span, LiveSpan):
-        attributes = dict(span.attributes) if span.attributes else {}
+        attributes = dict(span.attributes) if span.attributes else _NO_ATTRIBUTES
         return span.start_ns or 0, span.end_ns, span.status, attributes
     start = ns_from_iso(span.started_at) if span.started_at else 0
     if not span.ended_at:
@@ -176,7 +187,7 @@ def _name(kind: str, fields: Mapping[str, Any]) -> str:
 
 def _usage(usage: Any) -> Usage:
     if not isinstance(usage, Mapping):
-        return _NO_USAGE
+        return NO_USAGE
     inputs = usage.get("input_tokens_details") or usage.get("prompt_tokens_details")
     outputs = usage.get("output_tokens_details") or usage.get("completion_tokens_details")
     return Usage(
@@ -210,8 +221,6 @@ def _moment(value: Any) -> int | None:
 
 
 def _content(value: Any, share: bool) -> Content:
-    if value is None:
-        return None
     if share and isinstance(value, list | tuple):
         return encode_each(value)
     return encode(value)

@@ -182,13 +182,15 @@ class FunctionSpanData(SpanData):
 
     def record(self) -> Json:
         """The data whole, the output as the tool returned it."""
-        return {
+        data: Json = {
             "type": self.type,
             "name": self.name,
             "input": self.input,
             "output": self.output,
-            **_given(mcp_data=self.mcp_data),
         }
+        if self.mcp_data is not None:
+            data["mcp_data"] = self.mcp_data
+        return data
 
 
 class GenerationSpanData(SpanData):
@@ -468,13 +470,13 @@ class MCPListToolsSpanData(SpanData):
 
 
 def record_of(data: Any) -> Json:
-    """`record()` of our span data, and the like of another tracer's.
+    """`record()` of our span data, and the like of another tracer's, as a dict of its own.
 
     Another tracer's wire format drops what a record needs (the response itself, an output that is
     no text), so an attribute is preferred to the exported field of the same name.
     """
-    if isinstance(data, SpanData):
-        return data.record()
+    if SpanData in type(data).__mro__:  # asked twice a span; of an abstract class that is slow
+        return dict(data.record())
     exported: Json = dict(data.export())
     kind = str(data.type)
     inner = exported.get("data")

@@ -459,7 +459,7 @@ class Threads(Interleavings):
 
         def ask(work: Callable[[], Any]) -> Any:
             orders.put(work)
-            return answers.get(timeout=10)
+            return answers.get(timeout=60)
 
         return Where(len(self.orders), stack, ask)
 

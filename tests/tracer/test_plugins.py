@@ -69,8 +69,8 @@ def test_unknown(offered):
 
 
 def test_none_known(offered):
-    """It says so where there are none."""
-    with pytest.raises(ConfigError, match="Known: none"):
+    """Where there are none, not even ours, that is no fault of the name."""
+    with pytest.raises(plugins.NoneFoundError, match="No exporter can be found, so not 'x' either"):
         plugins.load("x")
 
 

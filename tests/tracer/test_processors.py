@@ -147,7 +147,7 @@ def test_full_by_count(batch, kept, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING, "flightlog.tracer"), trace("t") as t:
         flusher = threading.Thread(target=flush_traces)
         flusher.start()
-        kept.entered.wait(10)
+        assert kept.entered.wait(60)
         spans("a", "b", "c", "lost", "lost too")
         kept.gate.set()
         flusher.join()
@@ -166,7 +166,7 @@ def test_full_by_bytes(batch, kept):
     with trace("t"):
         flusher = threading.Thread(target=flush_traces)
         flusher.start()
-        kept.entered.wait(10)
+        assert kept.entered.wait(60)
         for number in range(20):
             with custom_span(str(number), {"text": "x" * 1000}):
                 pass
@@ -229,7 +229,7 @@ def test_flush_now(batch, kept):
     done = threading.Event()
     flusher = threading.Thread(target=lambda: processor.force_flush(10) and done.set())
     flusher.start()
-    kept.entered.wait(10)
+    assert kept.entered.wait(60)
     before = len(kept.batches)
     kept.gate.set()
     spans(*range(50))
@@ -318,7 +318,7 @@ def test_outcome_of_dropped(batch, kept, outcomes):
     with trace("t"):
         flusher = threading.Thread(target=flush_traces)
         flusher.start()
-        kept.entered.wait(10)
+        assert kept.entered.wait(60)
         spans("a", "b", "c")
         kept.gate.set()
         flusher.join()
@@ -332,8 +332,12 @@ def test_outcome_of_hanging(batch, kept, outcomes, until):
     processor = batch()
     kept.gate.clear()
     spans("a")
+    flusher = threading.Thread(target=flush_traces)
+    flusher.start()
+    assert kept.entered.wait(60)
     processor.shutdown(timeout=0.01)
     kept.gate.set()
+    flusher.join()
     until(lambda: kept.batches)
 
     assert outcomes() == {("Kept", "not delivered before exit"): 2}

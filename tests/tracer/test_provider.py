@@ -64,13 +64,18 @@ def test_named(loaded: list[str], monkeypatch: pytest.MonkeyPatch):
     assert loaded == ["console", "duckdb"]
 
 
-def test_nothing_named(loaded: list[str], monkeypatch: pytest.MonkeyPatch):
-    """An empty list of exporters records nowhere."""
+def test_nothing_named(
+    loaded: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """An empty list of exporters records nowhere, and says so once."""
     monkeypatch.setenv("FLIGHTLOG_EXPORTERS", "")
-    with trace("t"):
-        pass
+    for name in ("t", "u"):
+        with trace(name):
+            pass
 
     assert loaded == []
+    (line,) = caplog.messages
+    assert line.startswith("FLIGHTLOG_EXPORTERS names no exporter.")
 
 
 def test_unknown(loaded, heard, monkeypatch, caplog: pytest.LogCaptureFixture):

@@ -11,6 +11,7 @@ from tracer import (
     custom_span,
     function_span,
     generation_span,
+    get_trace_provider,
     handoff_span,
     mcp_tools_span,
     trace,
@@ -285,3 +286,27 @@ def test_foreign():
     assert (failed.status, failed.trace_name, failed.metadata) == ("error", None, None)
     assert FrozenSpan(span).export()["id"] == "span_x"
     assert FrozenTrace(ForeignTrace()).group_id == "g"  # type: ignore[arg-type]
+
+
+def test_own_dict(capture: Capture):
+    """A program's span data keeps the dict that it gave for the record as it was."""
+
+    class Mine(SpanData):
+        said: dict[str, Any] = {"type": "mine", "name": "n", "input": "i", "k": 1}  # noqa: RUF012
+
+        @property
+        def type(self) -> str:
+            return "mine"
+
+        def export(self) -> dict[str, Any]:
+            return self.said
+
+    with trace("t"):
+        span = get_trace_provider().create_span(Mine())
+        span.start()
+        span.finish()
+    records = [span_record(span), span_record(span)]
+
+    assert records[0] == records[1]
+    assert (records[0].input, records[0].data) == (b'"i"', b'{"k":1}')
+    assert Mine.said == {"type": "mine", "name": "n", "input": "i", "k": 1}

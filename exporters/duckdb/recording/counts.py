@@ -9,6 +9,7 @@ from typing import Any
 
 from exporters.duckdb.recording.content import OVERSIZE
 from exporters.duckdb.recording.lines import Line, delivery_line, loss_line
+from tracer.absent import NOT_LOADED
 from tracer.deliveries import Delivery, deliveries
 from tracer.losses import Loss, losses
 
@@ -23,8 +24,13 @@ class Counts:
         self.begin()
 
     def begin(self) -> None:
-        """From here on: what is counted by now is not ours to write."""
-        self._losses = dict(losses.totals())
+        """From here on: what is counted by now is not ours to write.
+
+        What an exporter missed before it could be loaded is: if that was the local store, there
+        was nobody to write it.
+        """
+        before = losses.totals().items()
+        self._losses = {loss: total for loss, total in before if loss.reason != NOT_LOADED}
         self._deliveries = dict(deliveries.totals())
         self._at_start: OrderedDict[str, int] = OrderedDict()
 

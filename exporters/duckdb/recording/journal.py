@@ -7,8 +7,9 @@ starts with the first line.
 
 When a write fails the line is kept in memory (64 MiB at most) and tried again; after a second and
 a half, or at once when the store cannot be opened at all, recording goes on in the fallback (see
-`places`). Half a minute later the store itself is tried again. Only when the fallback fails as
-well, and the memory is full, are lines dropped; they are counted.
+`places`). Half a minute later the store itself is tried again, or sooner if the fallback fails as
+well. Only when neither takes them and the memory is full are lines dropped; they are counted. Where
+the system limits how large a file may be the next one goes on; what none could hold is dropped.
 
 Whatever was appended survives the death of the process. A loss of power it survives by the policy
 `sync`. `write`: when `append` returns, the line and the names of its file and folders are synced.
@@ -23,6 +24,7 @@ file, which neither writes to it nor unlocks it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import threading
@@ -44,6 +46,7 @@ from tracer.logger import logger
 from tracer.losses import losses
 
 DROPPED = "store not writable"
+TOO_LARGE = "larger than a file may be"
 _MOST_LEAVING, _MOST_LEAVING_LIMITED = 8, 2
 _BATCH = 4 * 1024 * 1024
 _SYNC_SECONDS = 0.5
@@ -71,6 +74,7 @@ class Journal:
         self._places = Places(store, fallback, files or Files(), clock)
         self._counts = Counts()
         self._sync_mode: Sync = sync
+        self._gathers = sync == "batch"  # otherwise the daemon has nothing to do for a line
         self._limit = segment_limit
         self._clock = clock
         self._begin()
@@ -128,8 +132,8 @@ class Journal:
                     self._busy = False
                     if not written:
                         self._keep(line)
-        if not self._dirty or self._thread is None:
-            self._dirty = True
+        if self._thread is None or (self._gathers and not self._dirty):
+            self._dirty = self._dirty or self._gathers
             self._start()
         if self._places.notes:
             self._log()
@@ -180,9 +184,8 @@ class Journal:
         segment = self._segment
         if (
             segment is None
-            or self._rotation.is_overfull(segment)
-            or not segment.is_ours()
-            or segment.broken
+            or not segment.takes_more()
+            or (segment.size > self._limit and self._rotation.is_overfull(segment))
         ):
             behind = segment is not None and not segment.broken
             segment = self._next()
@@ -196,15 +199,27 @@ class Journal:
             segment.append(data)
         except OSError as error:
             segment.carried = carried
+            if error.errno == errno.EFBIG and (segment.size or len(lines) == 1):
+                return self._write_limited(lines, segment)
             self._places.complain(self._places.current, error)
             return False
-        segment.known.update(fresh)
+        if fresh:
+            segment.known.update(fresh)
         self._rotation.appended()
         if self._sync_mode == "write":
             self._sync_now(segment)
-        elif self._rotation.is_full(segment):
+        if segment.size > self._limit and self._rotation.is_full(segment):
             self._wake.set()
         return True
+
+    def _write_limited(self, lines: Sequence[Line], segment: Segment) -> bool:
+        """The system limits how large a file may be: write to the next one what one can hold."""
+        if not segment.size:
+            self._drop(lines[0], TOO_LARGE)
+            return True
+        following = self._next()
+        self._wake.set()
+        return following is not None and following is not segment and self._write(lines)
 
     def _sync_now(self, segment: Segment) -> None:
         try:
@@ -213,9 +228,12 @@ class Journal:
             self._places.sync_names()
         except OSError as error:
             self._places.complain(self._places.current, error)
+            self._dirty = True  # the daemon's to try again
 
-    def _compose(self, lines: Sequence[Line], segment: Segment) -> tuple[bytes, list[str]]:
+    def _compose(self, lines: Sequence[Line], segment: Segment) -> tuple[bytes, Sequence[str]]:
         """The bytes of lines, each after the items that the segment lacks; and their hashes."""
+        if len(lines) == 1 and segment.known.issuperset(lines[0].items):
+            return self._encoded(lines[0], segment), ()
         fresh: list[str] = []
         chunks: list[bytes] = []
         for line in lines:
@@ -227,14 +245,15 @@ class Journal:
                 chunks += [encode_item(name, items[name], next(self._seq)) for name in lacking]
                 fresh += lacking
                 self._rotation.weigh(segment, items, lacking)
-            line.fields["owner"] = segment.owner
-            data, lost = encode_line(line)
-            if lost:
-                self._counts.oversize(line.fields, lost)
-            if len(lines) == 1 and not chunks:
-                return data, fresh
-            chunks.append(data)
+            chunks.append(self._encoded(line, segment))
         return b"".join(chunks), fresh
+
+    def _encoded(self, line: Line, segment: Segment) -> bytes:
+        line.fields["owner"] = segment.owner
+        data, lost = encode_line(line)
+        if lost:
+            self._counts.oversize(line.fields, lost)
+        return data
 
     def _next(self) -> Segment | None:
         """Go over to a new segment, in the store or else in the fallback."""
@@ -307,15 +326,23 @@ class Journal:
             self._divert()
 
     def _divert(self) -> None:
-        """Stop trying the store for a while."""
+        """Stop trying the store for a while, or the fallback, where that is no better."""
         if self._places.current == self.store or self._segment is None:
             self._places.put_off()
-            self._next()
+        else:
+            self._places.relent()
+        self._next()
 
-    def _drop(self, line: Line) -> None:
+    def _drop(self, line: Line, reason: str = DROPPED) -> None:
         if self._counts.take_back(line.fields):
             return
-        losses.count(NAME, DROPPED, trace_id=line.fields.get("trace_id"))
+        losses.count(NAME, reason, trace_id=line.fields.get("trace_id"))
+        if reason == TOO_LARGE:
+            self._places.notes.append(
+                "Records are being lost: the system limits how large a file of this process may "
+                "be (`ulimit -f`), and they are larger. They are dropped and counted. Raise it."
+            )
+            return
         self._places.notes.append(
             f"Records are being lost: neither the store {str(self.store.catalog)!r} nor its "
             f"fallback can be written, and {MEMORY_LIMIT >> 20} MiB are waiting. What does not "
@@ -371,7 +398,7 @@ class Journal:
         while True:
             wake.wait(self._delay())
             wake.clear()
-            if self._dirty and not self._waiting.lines and self._sync_mode == "batch":
+            if self._dirty and not self._waiting.lines:
                 wake.wait(_SYNC_SECONDS)  # let a batch gather; what is urgent wakes us
                 wake.clear()
             with self._lock:
@@ -394,10 +421,8 @@ class Journal:
         if self._waiting.lines and self._clock() >= self._waiting.retry_at:
             self._retry()
         self._seal_leaving()
-        if self._sync_mode != "off":
+        if self._dirty:
             self._sync()
-        else:
-            self._dirty = False
         with self._lock:
             self._write_counts()
         segment = self._segment

@@ -18,7 +18,7 @@ from exporters.duckdb.recording.content import OVERSIZE, SLACK, Items
 from exporters.duckdb.schema import INLINE_LIMIT, LINE_LIMIT, LIST_SIZE, SCHEMA
 from tracer.deliveries import Delivery
 from tracer.encoding import as_text
-from tracer.snapshot import SpanRecord, TraceRecord
+from tracer.snapshot import NO_USAGE, SpanRecord, TraceRecord
 
 _BODY_LIMIT = LINE_LIMIT - SLACK
 _HEAD = 17  # len('{"crc":"00000000"')
@@ -55,35 +55,6 @@ def trace_line(record: TraceRecord) -> Line:
         "start_ns": record.start_ns,
         "status": record.status,
     }
-    _put_common(fields, record, items)
-    return Line(fields, items.found, items.lost)
-
-
-def span_line(record: SpanRecord) -> Line:
-    """The line of a span as it started or ended."""
-    items = Items()
-    fields: dict[str, Any] = {
-        "k": "span",
-        "v": SCHEMA,
-        "rev": 0 if record.end_ns is None else 1,
-        "trace_id": record.trace_id,
-        "span_id": record.span_id,
-        "name": record.name,
-        "type": record.type,
-        "start_ns": record.start_ns,
-        "status": record.status,
-    }
-    if record.parent_id is not None:
-        fields["parent_id"] = record.parent_id
-    if record.trace_name is not None:
-        fields["trace_name"] = record.trace_name
-    _put_common(fields, record, items)
-    _put_content(fields, record, items)
-    _put_call(fields, record)
-    return Line(fields, items.found, items.lost)
-
-
-def _put_common(fields: dict[str, Any], record: TraceRecord | SpanRecord, items: Items) -> None:
     if record.group_id is not None:
         fields["group_id"] = record.group_id
     if record.metadata is not None:
@@ -96,16 +67,59 @@ def _put_common(fields: dict[str, Any], record: TraceRecord | SpanRecord, items:
         fields["input"] = items.wrapped(record.input)
     if record.output is not None:
         fields["output"] = items.wrapped(record.output)
+    return Line(fields, items.found, items.lost)
 
 
-def _put_content(fields: dict[str, Any], record: SpanRecord, items: Items) -> None:
+def span_line(record: SpanRecord) -> Line:
+    """The line of a span as it started or ended."""
+    # Unpacked at once, since looking up each by its name takes longer than all else here.
+    (
+        trace_id, span_id, parent_id, trace_name, group_id, _, name, kind, start_ns, end_ns, status,
+        _, model, usage, input_, output, _, _, data, attributes, first_token_ns,
+    ) = record  # fmt: skip
+    items = Items()
+    fields: dict[str, Any] = {
+        "k": "span",
+        "v": SCHEMA,
+        "rev": 0 if end_ns is None else 1,
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "name": name,
+        "type": kind,
+        "start_ns": start_ns,
+        "status": status,
+        "data": items.in_place(data),
+    }
+    if parent_id is not None:
+        fields["parent_id"] = parent_id
+    if trace_name is not None:
+        fields["trace_name"] = trace_name
+    if group_id is not None:
+        fields["group_id"] = group_id
+    if end_ns is not None:
+        fields["end_ns"] = end_ns
+    if input_ is not None:
+        fields["input"] = items.wrapped(input_)
+    if output is not None:
+        fields["output"] = items.wrapped(output)
+    if attributes:
+        fields["attributes"] = attributes
+    _put_seldom(fields, record, items)
+    if model is not None or usage is not NO_USAGE or first_token_ns is not None:
+        _put_call(fields, record)
+    return Line(fields, items.found, items.lost)
+
+
+def _put_seldom(fields: dict[str, Any], record: SpanRecord, items: Items) -> None:
+    """What most spans do not have."""
+    if record.metadata is not None:
+        fields["metadata"] = items.in_place(record.metadata)
+    if record.error is not None:
+        fields["error"] = items.error(record.error)
     if record.instructions is not None:
         fields["instructions"] = items.wrapped(record.instructions, shared=True)
     if record.tools is not None:
         fields["tools"] = items.wrapped(record.tools)
-    fields["data"] = items.in_place(record.data)
-    if record.attributes:
-        fields["attributes"] = record.attributes
 
 
 def _put_call(fields: dict[str, Any], record: SpanRecord) -> None:

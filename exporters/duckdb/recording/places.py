@@ -82,6 +82,10 @@ class Places:
         """Try the fallback first for half a minute."""
         self._store_again_at = self._clock() + _STORE_AGAIN_SECONDS
 
+    def relent(self) -> None:
+        """Try the store first again."""
+        self._store_again_at = 0.0
+
     def sync_names(self) -> None:
         """Make the folders that were made for a store survive a loss of power.
 

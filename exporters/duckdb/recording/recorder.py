@@ -14,7 +14,7 @@ from typing import Any
 
 from exporters.duckdb.recording.counts import NAME
 from exporters.duckdb.recording.journal import Journal
-from exporters.duckdb.recording.lines import Line, span_line, trace_line
+from exporters.duckdb.recording.lines import span_line, trace_line
 from tracer.losses import losses
 from tracer.processor_interface import TracingProcessor
 from tracer.snapshot import TraceRecord, span_record, trace_record
@@ -51,7 +51,7 @@ class Recorder(TracingProcessor):
             if not isinstance(trace, LiveTrace):
                 record = record._replace(start_ns=time.time_ns())
                 _remember(self._foreign, record, _FOREIGN_LIMIT)
-            self._append(trace_line(record))
+            self._journal.append(trace_line(record))
         except Exception:  # noqa: BLE001 (recording never hurts)
             _failed(trace)
 
@@ -61,7 +61,7 @@ class Recorder(TracingProcessor):
             record = trace_record(trace)
             if not isinstance(trace, LiveTrace):
                 record = self._ended(record)
-            self._append(trace_line(record))
+            self._journal.append(trace_line(record))
         except Exception:  # noqa: BLE001
             _failed(trace)
 
@@ -87,12 +87,9 @@ class Recorder(TracingProcessor):
             if not isinstance(span, LiveSpan):
                 trace_id = span.trace_id
                 known = self._foreign.get(trace_id) or self._foreign_ended.get(trace_id)
-            self._append(span_line(span_record(span, known)))
+            self._journal.append(span_line(span_record(span, known)))
         except Exception:  # noqa: BLE001
             _failed(span)
-
-    def _append(self, line: Line) -> None:
-        self._journal.append(line)
 
     def _ended(self, record: TraceRecord) -> TraceRecord:
         """A foreign trace at its end; its own clock is not ours to read."""

@@ -108,17 +108,20 @@ class Segment:
         return self._fd < 0
 
     def append(self, data: bytes) -> None:
-        """Append whole lines with one write. The caller has asked `is_ours`.
+        """Append whole lines with one write. The caller has asked `takes_more`.
 
         Raises:
-            OSError: If they are not in the file; it is as it was before. Whatever else a signal
-                makes this raise, `size` says whether they are.
+            OSError: If they are not in the file; it is as it was before. `EFBIG` says that they
+                might be in another one. Whatever else a signal makes this raise, `size` says
+                whether they are.
         """
         if self.broken or self.closed:
             raise OSError(errno.EBADF, "the segment was given up", str(self.path))
         size = self.size
         try:
             written = self._files.write(self._fd, data)
+            if written < len(data):  # what is in the way shows at the next byte
+                written += self._files.write(self._fd, data[written:])
             if written == len(data):
                 self.size = size + written
                 return
@@ -179,6 +182,21 @@ class Segment:
         with contextlib.suppress(OSError):  # a folder that became read-only: it harms nobody
             self.path.unlink()
         return True
+
+    def takes_more(self) -> bool:
+        """Whether it may be appended to: it was not given up, and `is_ours`.
+
+        Asked before each line, so it looks first at where the descriptor stands: after the last
+        byte that was appended, as no other file does but by a chance in millions.
+        """
+        if self.broken or self._fd < 0:
+            return False
+        try:
+            if self.size and os.lseek(self._fd, 0, os.SEEK_CUR) == self.size:
+                return True
+        except OSError:  # closed by somebody, or something without a place by now
+            pass
+        return self.is_ours()
 
     def is_ours(self) -> bool:
         """Whether the descriptor still is the segment's.

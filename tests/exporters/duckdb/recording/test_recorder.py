@@ -242,7 +242,7 @@ for name in ("good", "bad"):
 def test_deliveries(store: Path, read: Read, python: Callable[..., subprocess.Popen[str]]) -> None:
     """What exporters deliver while the program ends is in the store, in the same segment."""
     process = python(_DELIVERING, store)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 0, errors
     found = read(store)
@@ -270,7 +270,7 @@ def test_light() -> None:
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
 
     assert done.returncode == 0, done.stderr

@@ -62,7 +62,7 @@ def test_name_taken(layout: Layout) -> None:
         Segment(layout, _NAME)
 
 
-@pytest.mark.parametrize("cut", [0, 1, 4])
+@pytest.mark.parametrize("cut", [0, 1, 2])
 def test_short_write(layout: Layout, cut: int) -> None:
     """A write that is cut short leaves the file as it was."""
     files = FaultyFiles()
@@ -139,3 +139,39 @@ def test_forked_child(layout: Layout, until: Callable[[Callable[[], object]], ob
 
     assert is_locked(segment.path)
     segment.release()
+
+
+@pytest.mark.parametrize("other", [os.devnull, "file", "pipe", None])
+def test_foreign_descriptor(layout: Layout, tmp_path: Path, other: str | None) -> None:
+    """A descriptor that a program closed, or put something else under, is never written to."""
+    segment = Segment(layout, _NAME)
+    segment.append(b"good\n")
+    assert segment.takes_more()
+    numbers = [int(entry) for entry in os.listdir("/proc/self/fd")]
+    (ours,) = [number for number in numbers if _is_open(number, segment.path)]
+    (tmp_path / "file").write_bytes(b"theirs and longer\n")
+
+    if other is None:
+        os.close(ours)
+    elif other == "pipe":
+        reading, writing = os.pipe()
+        os.dup2(writing, ours)
+        os.close(reading)
+        os.close(writing)
+    else:
+        opened = os.open(tmp_path / other, os.O_RDWR | os.O_APPEND)
+        os.dup2(opened, ours)
+        os.close(opened)
+
+    assert not segment.takes_more()
+    assert segment.broken
+    segment.release()
+    if other is not None:
+        os.close(ours)  # it was left alone
+
+
+def _is_open(number: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(number), path.stat())
+    except OSError:  # the one that listed the descriptors
+        return False
