@@ -6,18 +6,24 @@ is at it already. A trace in a segment that a program still writes waits until t
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporters.duckdb.footprint import footprint
-from exporters.duckdb.layout import Layout, create
+import duckdb
+
+from exporters.duckdb import scratch
+from exporters.duckdb.footprint import footprint, size_of
+from exporters.duckdb.layout import Layout, create, scan
 from exporters.duckdb.limits import purges
-from exporters.duckdb.limits.pins import pinned
+from exporters.duckdb.limits.heads import heads
+from exporters.duckdb.limits.pins import pinned, unpin
 from exporters.duckdb.limits.purges import Purge
 from exporters.duckdb.reading.reader import Reader
 from exporters.duckdb.upkeep.compaction import compact
+from exporters.duckdb.upkeep.removal import summarize
 from exporters.duckdb.upkeep.retention import Limits
 from exporters.store import StoreError
 
@@ -63,7 +69,8 @@ class Plan:
         pinned: Traces that stay because they are pinned.
         running: Traces that stay because they run.
         missing: Ids that were asked for and are not there.
-        bytes: About how much of the disk the traces to delete take.
+        bytes: About how much of the disk comes free: the share of each part that goes by rows, what
+            segments have of the traces, and what is replaced already, which goes with them.
         selection: What was asked for.
     """
 
@@ -105,14 +112,17 @@ def plan(layout: Layout, selection: Selection) -> Plan:
     Raises:
         StoreError: If the store cannot be read.
     """
-    reader = Reader(layout)
+    folder = scratch.made()  # a backlog may be larger than memory
+    reader = Reader(layout, spill=None if folder is None else folder.path)
     try:
         reader.refresh()
+        reader.gather()
         where, parameters = _where(selection)
         rows = reader.query(f"{_FOUND} where {where} order by start_ns, trace_id", parameters)
-        all_spans = reader.query("select count(*) from spans")[0][0]
     finally:
         reader.close()
+        if folder is not None:
+            folder.close()
     kept = frozenset[str]() if selection.pinned_too else pinned(layout)
     found = Plan(selection)
     for trace_id, name, running, spans, start_ns in rows:
@@ -125,8 +135,7 @@ def plan(layout: Layout, selection: Selection) -> Plan:
             found.goes.append(trace)
     there = {trace_id for trace_id, *_ in rows}
     found.missing = [trace_id for trace_id in selection.traces if trace_id not in there]
-    if all_spans:
-        found.bytes = int(footprint(layout).kept * found.spans / all_spans)
+    found.bytes = _bytes_of(layout, found)
     return found
 
 
@@ -154,6 +163,7 @@ def purge(layout: Layout, planned: Plan, *, patience_s: float = 60.0) -> Outcome
             f"Nothing was deleted from the store {str(layout.catalog)!r} ({error.strerror}). What "
             f"is to go is noted in its folder first. Make space or give permission there."
         ) from error
+    _unpin(layout, planned)
     deadline = time.monotonic() + patience_s
     while True:
         # As large or as old as it may be: a user who deletes one trace means that one.
@@ -169,6 +179,43 @@ def purge(layout: Layout, planned: Plan, *, patience_s: float = 60.0) -> Outcome
         busy=report.busy and not done,
         problems=tuple(report.problems),
     )
+
+
+def _bytes_of(layout: Layout, planned: Plan) -> int:
+    goes = {trace.trace_id for trace in planned.goes}
+    if not goes and not planned.selection.everything:
+        return 0
+    listing = scan(layout)
+    total = float(footprint(layout).replaced)
+    if planned.selection.everything:
+        total += size_of(layout.quarantine) + size_of(layout.backup)
+    with contextlib.suppress(OSError):
+        for name in listing.live_segments:
+            total += sum(
+                head.bytes for trace, head in heads(layout, name).traces.items() if trace in goes
+            )
+    with duckdb.connect() as con:
+        con.execute("set enable_progress_bar = false")
+        summarize(con, layout, listing)
+        con.execute("create temp table gone as select unnest(?::varchar[]) as id", [list(goes)])
+        shares = con.execute(
+            "select part, sum(weight) filter (trace_id in (select id from gone)) / sum(weight) "
+            "from summary group by part"
+        ).fetchall()
+    total += sum(size_of(layout.parts / part) * (share or 0) for part, share in shares)
+    return int(total)
+
+
+def _unpin(layout: Layout, planned: Plan) -> None:
+    """Take the pins out of what goes; a pin in a trace that is not there any more keeps nothing."""
+    if not planned.selection.pinned_too:
+        return
+    with contextlib.suppress(OSError):  # a pin that stays harms nobody
+        names = {trace.trace_id for trace in planned.goes}
+        if planned.selection.everything:
+            names |= pinned(layout) - {trace.trace_id for trace in planned.running}
+        for name in names:
+            unpin(layout, name)
 
 
 def _where(selection: Selection) -> tuple[str, list[Any]]:

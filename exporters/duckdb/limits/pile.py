@@ -97,10 +97,9 @@ def needed(layout: Layout, *, ours: bool) -> list[str] | None:
     chosen = usable_settings()
     limited = ours or Layout.of(chosen.store) == layout
     max_disk = chosen.max_disk if limited else None
-    if ours:
-        relieve(layout, max_disk)
+    shed_some = ours and relieve(layout, max_disk)
     store = ["--store", str(layout.catalog)]
-    if has_piled_up(layout, max_disk) or is_purge_due(layout):
+    if shed_some or has_piled_up(layout, max_disk) or is_purge_due(layout):
         if is_held(layout.lock):
             return None
         return [_HELPER, *store] if limited else [_HELPER, *store, "--no-limits"]
@@ -109,17 +108,19 @@ def needed(layout: Layout, *, ours: bool) -> list[str] | None:
     return None
 
 
-def relieve(layout: Layout, max_disk: int | None) -> None:
+def relieve(layout: Layout, max_disk: int | None) -> bool:
     """Where the limit is near, do not wait for anybody: delete the oldest segments.
 
     A recorder does it itself, in the thread that records where its daemon falls behind: with so
-    much to do, a limit can be kept in no other way. It takes some milliseconds.
+    much to do, a limit can be kept in no other way. It takes some milliseconds. Says whether any
+    trace goes: somebody has to delete what parts and other segments have of it, see `shedding`.
     """
     if max_disk is None:
-        return
+        return False
     with contextlib.suppress(OSError):
         if is_too_much(size_of(layout.root), max_disk):
-            shed(layout, max_disk, steps=lambda _: None)
+            return bool(shed(layout, max_disk, steps=lambda _: None))
+    return False
 
 
 def _start(words: list[str]) -> bool:

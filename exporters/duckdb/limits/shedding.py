@@ -7,6 +7,11 @@ part yet goes, whole traces as ever. It takes no DuckDB and not the store's lock
 it themselves.
 
 Only the size of the whole counts: as long as there is room, any share of it may wait.
+
+A trace that goes may also have rows in a part, or in a segment with traces that stay: the one at
+the edge nearly always has. Those rows are shown, without the ones that are gone, until compaction
+carries out the purge. It is started at once for that (`pile.needed`), and whoever compacts already
+does it after the part in hand; where neither comes to it, the purge is due a minute later.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from exporters.duckdb.layout import (
     live_owners,
     read_covers,
     scan,
+    sync_folder,
 )
 from exporters.duckdb.limits import purges
 from exporters.duckdb.limits.choice import Candidate, choose
@@ -78,11 +84,19 @@ def shed(layout: Layout, max_bytes: int, *, steps: Callable[[str], None]) -> fro
 def _empty_replaced(layout: Layout, listing: Listing, *, at_once: bool) -> int:
     """Empty the segments that parts cover, as collection does later; says how much that gave.
 
+    Whoever holds the store's lock may be at it too, which needs no care: a segment is covered once
+    it is sealed and the part that has its rows was verified and has its name, nobody writes to it
+    again, and no other one gets its name. The part's name is made to survive a loss of power
+    first, as its writer may not have come to that; and what it covers is asked of the part itself
+    afterwards, as it may have been put aside since it was listed.
+
     SQL over the files sees a part when it is active. Until then it misses what is emptied, so
     that is only done `at_once` where the limit is passed.
     """
     now_ms = time.time() * 1000
     freed = 0
+    if listing.covered:
+        sync_folder(layout.parts)
     for part in listing.parts:
         if part.act_ms > now_ms and not at_once:
             continue

@@ -28,6 +28,7 @@ from exporters.duckdb.layout import (
     is_there,
     read_covers,
     scan,
+    sync_folder,
 )
 from exporters.duckdb.parts import Steps, nothing
 
@@ -65,6 +66,7 @@ def collect(
     done = Collected()
     listing = scan(layout)
     replaced = _replaced(layout, listing, time.time() - grace_s)
+    sync_folder(layout.parts)  # whoever committed a part may have died before this
     _collect_segments(layout, listing, replaced, done, steps)
     _collect_parts(layout, listing, replaced, done, steps)
     _collect_strays(layout, listing, stale_s, done)

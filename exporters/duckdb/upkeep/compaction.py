@@ -60,7 +60,7 @@ from exporters.store import StoreError
 __all__ = ["CORRUPT", "CompactionReport", "Sealed", "batches", "compact", "due", "is_due",
            "main", "sealed_segments"]  # fmt: skip
 
-BATCH_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 128 * 1024 * 1024
 DUE_BYTES = 16 * 1024 * 1024
 DUE_MS = 30_000
 DUE_FILES = 40

@@ -1,9 +1,10 @@
 """Merging: small parts become larger ones, so that a question opens few files.
 
 Eight small parts are put together, and eight of those where parts are many, so that a row is
-rewritten once or twice in its life. The rows of the new part stand as they stood in the old ones,
-one after the other: to sort them again would take the memory of all of them, and gains nothing,
-for each row group has a Bloom filter of its traces.
+rewritten once or twice in its life. What a full batch became is not small, however little of the
+disk it takes: after a burst nothing is written twice unless parts get many. The rows of the new
+part stand as they stood in the old ones, one after the other: to sort them again would take the
+memory of all of them, and gains nothing, for each row group has a Bloom filter of its traces.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from exporters.duckdb.parts import (
 from exporters.duckdb.upkeep.packing import IDENTITY, source
 
 TIERS = (16 * 1024 * 1024, 128 * 1024 * 1024)
+SMALL_RAW = 32 * 1024 * 1024
 FAN_IN = 8
 PART_LIMIT = 512 * 1024 * 1024
 RAW_LIMIT = 2 * 1024 * 1024 * 1024
@@ -70,16 +72,19 @@ def mergeable(
 ) -> list[PartName]:
     """Parts to put together next: eight of a size and a day; of any day where parts are many."""
     live = [part for part in listing.live_parts if part in sizes]
+    many = len(live) >= MANY_PARTS
     limit = share(PART_LIMIT, 8, max_disk)
     below = 0
-    for above in TIERS if len(live) >= MANY_PARTS else TIERS[:1]:
+    for above in TIERS if many else TIERS[:1]:
         tier = [part for part in live if below <= sizes[part].size < above and part not in skip]
+        if not many:
+            tier = [part for part in tier if sizes[part].raw < SMALL_RAW]
         below = above
         days: dict[int, list[PartName]] = {}
         for part in tier:
             days.setdefault(part.from_s // _DAY_S, []).append(part)
         groups = [days[day] for day in sorted(days)]
-        if len(live) >= MANY_PARTS:
+        if many:
             groups.append(sorted(tier, key=lambda part: part.from_s))
         for group in groups:
             for first in range(len(group) - FAN_IN + 1):
@@ -109,6 +114,7 @@ def merge(layout: Layout, group: Sequence[PartName], steps: Steps) -> PartName:
     paths = [layout.part(part) / DATA for part in group]
     paths += [layout.part(part) / OPEN for part in group if part in listing.open_parts]
     with workspace(layout) as (con, _):
+        one_at_a_time(con)
         rows = source(con, paths, ", filename=true, file_row_number=true")
         con.execute(f"create temp view row as {rows}")
         doubled = _doubled(con)
@@ -167,7 +173,6 @@ def _expose_items(
             f"read_parquet({listed(paths)}, filename=true) anti join spare using (hash, filename)"
         )
         return []
-    one_at_a_time(con)
     small = " union all ".join(
         f"select hash, value, filename from read_parquet({quoted(file)}, filename=true, "
         f"file_row_number=true) where {_outside(file, large)}"

@@ -83,6 +83,7 @@ def pack(layout: Layout, sieved: Sieved, steps: Steps) -> Packed:
     listing = scan(layout)
     suspects: set[PartName] = set()
     with workspace(layout) as (con, _):
+        one_at_a_time(con)
         create_tables(con)
         loaded = load(con, layout, sieved)
         steps("read")
@@ -94,8 +95,6 @@ def pack(layout: Layout, sieved: Sieved, steps: Steps) -> Packed:
         _note_losses(con, loaded.bad)
         _expose(con, layout, carried, loaded.large)
         large = [f"select hash, value from read_parquet({quoted(path)})" for path in loaded.large]
-        if large:
-            one_at_a_time(con)
         after = max((part.act_ms for part in carried), default=0)
         name, sizes = write_part(con, layout, covers, steps=steps, after_ms=after, large=large)
     return Packed(name, sizes, sum(loaded.bad.values()), suspects)

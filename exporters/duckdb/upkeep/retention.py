@@ -40,6 +40,7 @@ from exporters.duckdb.limits.purges import Purge, is_purge_due
 from exporters.duckdb.limits.shedding import is_too_much, shed
 from exporters.duckdb.parts import PartError, Steps, listed, nothing, read_manifest, workspace
 from exporters.duckdb.upkeep import removal
+from exporters.wording import size
 from tracer.config import usable_settings
 
 _FULL, _TARGET = 0.9, 0.8  # of the limit: begin to delete, and stop
@@ -291,8 +292,8 @@ def _candidates(con: duckdb.DuckDBPyConnection, kept: Collection[str]) -> Iterat
         "group by trace_id order by start_ns, trace_id"
     )
     while found := rows.fetchmany(_FETCH):
-        for trace_id, start_ns, size in found:
-            yield Candidate(trace_id, start_ns, size, trace_id in kept)
+        for trace_id, start_ns, bytes_ in found:
+            yield Candidate(trace_id, start_ns, bytes_, trace_id in kept)
 
 
 def _running(con: duckdb.DuckDBPyConnection, layout: Layout, listing: Listing) -> frozenset[str]:
@@ -350,12 +351,12 @@ def _delete_leftovers(layout: Layout, excess: int | None) -> int:
     for _, path in sorted(entries):
         if excess is not None and excess <= 0:
             break
-        size = size_of(path)
+        taken = size_of(path)
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
         else:
             os.unlink(path)
-        excess = None if excess is None else excess - size
+        excess = None if excess is None else excess - taken
         deleted += 1
     return deleted
 
@@ -391,7 +392,8 @@ def _tell_full(layout: Layout, limits: Limits, done: Purged) -> None:
     left = footprint(layout).kept
     if limits.max_bytes is not None and left > limits.max_bytes:
         done.problems.append(
-            f"The store {str(layout.catalog)!r} takes {left} bytes, and FLIGHTLOG_MAX_DISK allows "
-            f"{limits.max_bytes}. What is left is pinned, running or not compacted yet, and none "
-            f"of that is deleted. Unpin traces with flightlog pin --remove, or raise the limit."
+            f"The store {str(layout.catalog)!r} takes {size(left)}, and FLIGHTLOG_MAX_DISK allows "
+            f"{size(limits.max_bytes)}. What is left is pinned, running or not compacted yet, and "
+            f"none of that is deleted. Unpin traces with flightlog pin --remove, or raise the "
+            f"limit."
         )

@@ -406,14 +406,14 @@ def test_is_due() -> None:
 
 
 def test_batches() -> None:
-    """Segments are taken in order, 64 MiB at a time, one that is larger by itself."""
-    sizes = [40 << 20, 20 << 20, 10 << 20, 100 << 20, 1]
+    """Segments are taken in order, 128 MiB at a time, one that is larger by itself."""
+    sizes = [80 << 20, 40 << 20, 20 << 20, 200 << 20, 1]
     sealed = [Sealed(SegmentName(n, "vm", 1, "beef"), size) for n, size in enumerate(sizes)]
 
     assert [[s.size >> 20 for s in batch] for batch in batches(sealed)] == [
-        [40, 20],
-        [10],
-        [100],
+        [80, 40],
+        [20],
+        [200],
         [0],
     ]
 
@@ -445,7 +445,7 @@ def test_killed_compactor(
     one.seal()
 
     process = python(_KILL_AT, store, step)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL, errors
 
     for _ in range(2):
@@ -470,7 +470,7 @@ def test_disk_full(store: Path, journal: Make, read: Read, python: Callable[...,
         "sys.exit(main(['--store', sys.argv[1]]))\n"
     )
     process = python(program, store)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 1
     assert "could not be" in errors

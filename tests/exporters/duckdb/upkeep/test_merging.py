@@ -49,8 +49,15 @@ def test_larger_parts() -> None:
 
 def test_bounded() -> None:
     """What is small on disk and huge when it is unpacked is not put together."""
-    assert choice(parts(8, 0), 15 * MB, 256 * MB) == 8
-    assert choice(parts(8, 0), 15 * MB, 257 * MB) == 0
+    assert choice(parts(64, 0), 15 * MB, 256 * MB) == 8
+    assert choice(parts(64, 0), 15 * MB, 257 * MB) == 0
+
+
+def test_full_parts() -> None:
+    """What a full batch became is written again only where parts are many."""
+    assert choice(parts(8, 0), 5 * MB, 31 * MB) == 8
+    assert choice(parts(63, 0), 5 * MB, 32 * MB) == 0
+    assert choice(parts(64, 0), 5 * MB, 32 * MB) == 8
 
 
 def test_resting() -> None:
