@@ -4,7 +4,8 @@
 
     sql("SELECT name, status, span_count FROM traces ORDER BY started_at")
 
-`sql`, `open_store` and `Rows` load DuckDB when they are first used, so that recording never does.
+`export_traces` and `import_traces` take traces along. All of this loads DuckDB when it is first
+used, so that recording never does.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from exporters.query import Rows, open_store, sql
+    from exporters.transfer import Exported, Imported, export_traces, import_traces
 
-__all__ = ["Rows", "open_store", "sql"]
+__all__ = ["Exported", "Imported", "Rows", "export_traces", "import_traces", "open_store", "sql"]
+
+_TRANSFER = frozenset({"Exported", "Imported", "export_traces", "import_traces"})
 
 
 def __getattr__(name: str) -> Any:
     if name == "duckdb":  # `import exporters` is enough for `exporters.duckdb.recorder()`
         return import_module("exporters.duckdb")
     if name in __all__:
-        return getattr(import_module("exporters.query"), name)
+        module = "exporters.transfer" if name in _TRANSFER else "exporters.query"
+        return getattr(import_module(module), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

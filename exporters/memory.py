@@ -17,7 +17,7 @@ from exporters.search import (
     in_order,
     matches,
     preview,
-    tokens_of,
+    sums_of,
 )
 from exporters.status import SpanFacts, TraceFacts, judge
 from exporters.store import (
@@ -43,7 +43,7 @@ from tracer.traces import Trace
 
 
 class MemoryStore(TracingProcessor):
-    """Keeps records in memory and answers as a `TraceStore`; it knows no SQL."""
+    """Keeps records in memory and answers as a `TraceStore`; it knows no SQL and no prices."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -214,15 +214,17 @@ class MemoryStore(TracingProcessor):
             ),
             [_facts(span) for span in spans],
         )
+        starts = [record.start_ns, *(span.start_ns for span in spans)]
+        start = min((each for each in starts if each), default=0)
         end = record.end_ns
-        sums = tokens_of(_calls(spans))
+        sums = sums_of(_calls(spans))
         return TraceRow(
             trace_id=trace_id,
             name=record.name,
             status=verdict.status,
-            start_ns=record.start_ns,
+            start_ns=start,
             end_ns=end,
-            duration_ms=None if end is None else (end - record.start_ns) / 1e6,
+            duration_ms=None if end is None else (end - start) / 1e6,
             span_count=len(spans),
             error_count=verdict.error_count,
             handled_errors=verdict.handled_errors,
@@ -236,6 +238,7 @@ class MemoryStore(TracingProcessor):
             output_tokens=sums.output_tokens,
             cached_tokens=sums.cached_tokens,
             reasoning_tokens=sums.reasoning_tokens,
+            unpriced_calls=sums.unpriced_calls,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ MODEL_CALLS = frozenset({"generation", "response"})
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A model call and the tokens that it reported."""
+    """A model call, the tokens that it reported, and what it cost."""
 
     span_id: str
     parent_id: str | None
@@ -22,9 +23,22 @@ class Call:
     output_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
+    cost_usd: float | None = None
 
 
-def tokens_of(calls: Sequence[Call]) -> Call:
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a trace's model calls come to; None is what no call reported, or has no price."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    cost_usd: float | None
+    unpriced_calls: int
+
+
+def sums_of(calls: Sequence[Call]) -> Sums:
     """The sums over a trace's model calls, without those that another call made and counted."""
     ids = {call.span_id for call in calls}
     outer = [call for call in calls if call.parent_id not in ids]
@@ -33,13 +47,14 @@ def tokens_of(calls: Sequence[Call]) -> Call:
         known = [count for count in counts if count is not None]
         return sum(known) if known else None
 
-    return Call(
-        "",
-        None,
+    costs = [call.cost_usd for call in outer if call.cost_usd is not None]
+    return Sums(
         total(call.input_tokens for call in outer),
         total(call.output_tokens for call in outer),
         total(call.cached_tokens for call in outer),
         total(call.reasoning_tokens for call in outer),
+        round(math.fsum(costs), 12) if costs else None,  # without the noise of floats
+        len(outer) - len(costs),
     )
 
 

@@ -66,15 +66,42 @@ class FirstCause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastSign:
+    """The last that an interrupted trace recorded: when, and in which process of which machine.
+
+    The process ended, or was killed, some time after that and without ending the trace.
+    """
+
+    at_ns: int
+    host: str | None = None
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """What of a trace was not kept, or not delivered: by which exporter, why, and how much.
+
+    The store itself is one of the exporters; what only another one lost is still in the store.
+    """
+
+    exporter: str
+    reason: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRow:
     """One trace in a list.
 
+    `start_ns` is the earliest start of the trace and its spans, for a trace may be gone on with.
     `input` and `output` are plain-text previews of at most `PREVIEW` characters: what the first
     run was asked and what the last one answered. Where the trace does not say (it has not ended,
     or another tracer recorded it) they are those of its first model call and, if it ended well,
     of its last. `input_tokens` and the others are sums over the model calls, None when no call
-    reported any. `handled_errors` counts errored spans that the run recovered from; `error_count`
-    the others. `incomplete` is true when a loss was counted against the trace.
+    reported any. `cost_usd` is the sum over the calls whose price is known, None when that is none
+    of them, and `unpriced_calls` counts the others. `handled_errors` counts errored spans that the
+    run recovered from; `error_count` the others. `incomplete` is true when a loss was counted
+    against the trace, and `lost` says which. `last_sign` is set when the trace is interrupted.
     """
 
     trace_id: str
@@ -95,8 +122,12 @@ class TraceRow:
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cost_usd: float | None = None
+    unpriced_calls: int = 0
     models: Sequence[str] = ()
     incomplete: bool = False
+    lost: Sequence[Lost] = ()
+    last_sign: LastSign | None = None
 
 
 PREVIEW = 400
@@ -108,6 +139,7 @@ class SpanRow:
 
     `detail` is a short text worth showing beside the name: the target of a handoff, the turn's
     agent, the model of a call whose name is something else. `error` is the error's message.
+    `cost_usd` is what a model call cost in US dollars, None where its price is not known.
     """
 
     span_id: str
@@ -122,6 +154,7 @@ class SpanRow:
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

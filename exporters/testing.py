@@ -105,6 +105,28 @@ class StoreContract:
         assert (row.input_tokens, row.output_tokens, row.cached_tokens) == (14, 6, 4)
         assert (row.reasoning_tokens, tuple(row.models)) == (None, ("m", "n"))
 
+    def test_start(self, store: TraceStore) -> None:
+        """A trace starts when the first of it did, also one that is gone on with later."""
+        for _ in range(2):
+            with trace("work", trace_id="trace_" + "1" * 32) as work, custom_span("step"):
+                pass
+        with trace("other"):
+            pass
+
+        spans = store.spans(work.trace_id)
+        row = store.get(work.trace_id)
+
+        assert row.start_ns == min(span.start_ns for span in spans)
+        assert row.end_ns is not None
+        assert row.duration_ms == (row.end_ns - row.start_ns) / 1e6
+        assert [each.name for each in store.search(TraceQuery()).traces] == ["other", "work"]
+        if self.has_sql:
+            asked = store.sql(
+                "SELECT start_ns, duration_ms FROM traces WHERE trace_id = ?",
+                params=[work.trace_id],
+            )
+            assert list(asked.rows) == [(row.start_ns, row.duration_ms)]
+
     def test_cause(self, store: TraceStore) -> None:
         """A failed trace names the span in which the failure began."""
         with (

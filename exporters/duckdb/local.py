@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import threading
 import time
 from collections import OrderedDict
@@ -243,8 +244,30 @@ class DuckDBStore:
         if narrow.flags & TROUBLE:
             self._index.refine()
         behind = Found(after.start_ns, after.trace_id) if after is not None else None
-        for run in newest(self._index.fragments, narrow, behind, query.limit):
+        runs = newest(self._index.fragments, narrow, behind, query.limit)
+        if query.text:
+            runs = self._with_text(query.text, runs, narrow)
+        for run in runs:
             yield [found.trace_id for found in run]
+
+    def _with_text(
+        self, text: str, runs: Iterator[list[Found]], narrow: Narrow
+    ) -> Iterator[list[Found]]:
+        """Of runs of traces the first as it is, where a text mostly is, and what may have it."""
+        first = next(runs, None)
+        if first is None:
+            return
+        yield first
+        may = self._index.mentioning(text)
+        if may is None:
+            yield from runs
+        elif narrow.flags or narrow.name is not None or narrow.group is not None:
+            for run in runs:
+                yield [found for found in run if found.trace_id in may]
+        else:  # there may be too many runs to go through
+            last = (-first[-1].start_ns, first[-1].trace_id)
+            few = self._index.fragments.among(may, narrow.since or 0, first[-1].start_ns)
+            yield [found for found in few if (-found.start_ns, found.trace_id) > last]
 
     def _known(self, trace_id: str) -> str:
         if trace_id == "last":
@@ -288,7 +311,8 @@ def _check(layout: Layout) -> None:
         raise StoreError(
             f"{str(layout.catalog)!r} is a file, but no store of flightlog: the folder "
             f"{layout.root.name!r} with the data is not beside it. A store is the two together. "
-            f"Copy the folder too, or name another store."
+            f"Copy the folder too, or name another store. What flightlog export --single wrote is "
+            f"one file: flightlog import {shlex.quote(str(layout.catalog))} --store NEW.duckdb"
         )
     if not os.path.isdir(layout.root) or read_format(layout) is not None:
         return

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporters.search import Call, Cursor, detail_text, in_order, preview, tokens_of
+from exporters.search import Call, Cursor, detail_text, in_order, preview, sums_of
 from exporters.store import SpanRow, StoreError
 
 
@@ -46,14 +46,18 @@ def test_order() -> None:
     assert {row.span_id for row in in_order(circle)} == {"x", "y"}
 
 
-def test_tokens() -> None:
+def test_sums() -> None:
     """A call that another call made is counted once, and what nobody reported is not zero."""
-    calls = [Call("a", None, 5, 1, None, None), Call("b", "a", 5, None, None, None),
-             Call("c", "x", 2, None, None, None)]  # fmt: skip
+    calls = [Call("a", None, 5, 1, None, None, 0.1), Call("b", "a", 5, None, None, None, 0.1),
+             Call("c", "x", 2, None, None, None),
+             Call("d", "x", None, None, None, None, 0.2)]  # fmt: skip
 
-    total = tokens_of(calls)
+    total = sums_of(calls)
 
     assert (total.input_tokens, total.output_tokens, total.cached_tokens) == (7, 1, None)
+    assert total.cost_usd == pytest.approx(0.3)
+    assert total.unpriced_calls == 1
+    assert sums_of(calls[2:3]).cost_usd is None
 
 
 def test_detail() -> None:

@@ -90,6 +90,10 @@ def _wanted(store: TraceStore, name: str) -> Wanted:
     for each in (name, f"trace_{name}"):
         with contextlib.suppress(NotFoundError):
             return _here(name, store.get(each))
+    holders = holders_of(store, name)
+    if len(holders) == 1:
+        with contextlib.suppress(NotFoundError):
+            return _here(name, store.get(holders[0]), span_id=name)
     near = dict(_alike(store, name))
     ends = [key for key, why in near.items() if why == "its id begins or ends so"]
     if len(ends) == 1:
@@ -98,13 +102,21 @@ def _wanted(store: TraceStore, name: str) -> Wanted:
     return Wanted(name=name, started_ns=_begun(name), near=tuple(list(near.items())[:_MOST_NEAR]))
 
 
-def _here(name: str, row: TraceRow) -> Wanted:
+def holders_of(store: TraceStore, span_id: str) -> list[str]:
+    """Ids of the traces that have a span of this id, as far as that can be read."""
+    query = f"select distinct trace_id from spans where span_id = ? limit {_MOST_NEAR}"
+    return [str(row[0]) for row in _rows(store, query, span_id)]
+
+
+def _here(name: str, row: TraceRow, *, span_id: str | None = None) -> Wanted:
     return Wanted(
         name=name,
         trace_id=row.trace_id,
+        span_id=span_id,
         status=row.status,
         started_ns=row.start_ns,
         incomplete=row.incomplete,
+        last_sign=row.last_sign,
     )
 
 
@@ -117,10 +129,11 @@ def _alike(store: TraceStore, name: str) -> Iterator[tuple[str, str]]:
     if not name:
         return
     for condition, why in (
-        ("span_id = ?", "a span of it has this id"),
-        ("starts_with(trace_id, ?)", "its id begins or ends so"),
-        ("ends_with(trace_id, ?)", "its id begins or ends so"),
-        ("group_id = ?", "it is of the group of this id"),
+        ("span_id = $1", "a span of it has this id"),
+        ("starts_with(trace_id, $1)", "its id begins or ends so"),
+        ("starts_with(trace_id, 'trace_' || $1)", "its id begins or ends so"),
+        ("ends_with(trace_id, $1)", "its id begins or ends so"),
+        ("group_id = $1", "it is of the group of this id"),
     ):
         query = f"select trace_id from spans where {condition} group by 1 limit {_MOST_NEAR}"
         with contextlib.suppress(StoreError):

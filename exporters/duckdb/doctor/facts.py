@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporters.store import LastSign
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrongSetting:
@@ -29,6 +31,7 @@ class Settings:
         exporters: Names that traces go to; `named` says whether a variable names them.
         known: Names that installed packages offer.
         broken: Names that are offered and cannot be imported, with why.
+        prices: What is wrong with the user's file of prices.
         max_age_s: How long traces are kept.
         max_disk: How many bytes of them are kept.
     """
@@ -39,6 +42,7 @@ class Settings:
     named: bool = False
     known: tuple[str, ...] = ("duckdb",)
     broken: tuple[tuple[str, str], ...] = ()
+    prices: str = ""
     max_age_s: float | None = None
     max_disk: int | None = None
 
@@ -51,6 +55,7 @@ class Place:
         store: Its catalog file.
         why: What makes traces go there, as in "the default of …".
         fallback: It is where recording goes on when this store cannot be written.
+        beside: It was seen lying there; no setting leads to it.
         traces: How many it holds; None where it could not be read.
         newest_ns: When the newest of them started.
         has_wanted: It holds the trace that was asked for.
@@ -59,6 +64,7 @@ class Place:
     store: Path
     why: str
     fallback: bool = False
+    beside: bool = False
     traces: int | None = 0
     newest_ns: int | None = None
     has_wanted: bool = False
@@ -85,10 +91,11 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """A file or folder that is not as it was written."""
+    """A file or folder that is not as it was written; `rows` is how many records it may cost."""
 
     path: Path
     why: str
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +187,7 @@ class Folder:
         newer: The format that it has, where this version does not know it.
         newer_schema: The schema that wrote it, where that is newer than this version's.
         catalog_alone: The catalog file is there, and the folder beside it is not.
+        other_file: That file is none of DuckDB's.
         foreign: The folder is there and holds other things than a store.
         unmarked: There are segments, and no FORMAT.
         format_error: Why FORMAT cannot be followed, where it is not newer.
@@ -190,12 +198,14 @@ class Folder:
         backlog: What waits for compaction.
         clock: What files say about clocks.
         damage: What is not as it was written.
+        unread: How many bytes of parts were not read in search of damage.
         bad_lines: Lines of segments that cannot be read.
         bad_segments: How many segments have such.
         quarantined: Files in quarantine, and their bytes.
         parts: How many parts count.
         segments: How many segments count.
         size: Bytes of all of it.
+        replaced: Bytes of segments and parts that others have replaced; they go after a while.
         alive: How many programs record now.
     """
 
@@ -204,6 +214,7 @@ class Folder:
     newer: int | None = None
     newer_schema: int | None = None
     catalog_alone: bool = False
+    other_file: bool = False
     foreign: bool = False
     unmarked: bool = False
     format_error: str = ""
@@ -214,12 +225,14 @@ class Folder:
     backlog: Backlog = field(default_factory=Backlog)
     clock: Clock = field(default_factory=Clock)
     damage: tuple[Damage, ...] = ()
+    unread: int = 0
     bad_lines: int = 0
     bad_segments: int = 0
     quarantined: tuple[int, int] = (0, 0)
     parts: int = 0
     segments: int = 0
     size: int = 0
+    replaced: int = 0
     alive: int = 0
 
 
@@ -250,17 +263,21 @@ class Wanted:
     Attributes:
         name: The word that was given.
         trace_id: The id of the one trace that it means here; None where there is none.
+        span_id: The span of that trace that the word is the id of.
         status: That trace's status.
         started_ns: When it started; of a trace that is not here, as its id says.
         incomplete: Something of it was lost.
+        last_sign: What it recorded last, where it is interrupted.
         near: Ids of other traces that the word may mean, and why.
     """
 
     name: str
     trace_id: str | None = None
+    span_id: str | None = None
     status: str = ""
     started_ns: int | None = None
     incomplete: bool = False
+    last_sign: LastSign | None = None
     near: tuple[tuple[str, str], ...] = ()
 
 

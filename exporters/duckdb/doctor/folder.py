@@ -35,7 +35,7 @@ from exporters.duckdb.doctor.facts import (
     Folder,
     Holder,
 )
-from exporters.duckdb.doctor.soundness import bad_lines, damage
+from exporters.duckdb.doctor.soundness import bad_lines, damage, unread
 from exporters.duckdb.layout import (
     Layout,
     Listing,
@@ -51,6 +51,7 @@ from exporters.duckdb.upkeep.alone import mark_file
 from exporters.store import StoreError
 
 _T = TypeVar("_T")
+_MAGIC = b"DUCK"  # after a checksum of eight bytes
 _CONFIRMED_S = 1.0
 _SLACK_MS = 60_000  # two machines that share a folder may differ by so much
 _HOLDER = re.compile(r"held in (.*?) \(PID (\d+)\)")
@@ -70,6 +71,7 @@ def folder_facts(layout: Layout, *, thorough: bool = False) -> Folder:
             newer=newer,
             newer_schema=newer_schema,
             catalog_alone=not looks and os.path.isfile(layout.catalog),
+            other_file=not looks and _tried(lambda: _is_other_file(layout.catalog), False),
             user=owner_name(os.geteuid()),
             denied=denied,
         )
@@ -90,12 +92,14 @@ def folder_facts(layout: Layout, *, thorough: bool = False) -> Folder:
         catalog=_tried(lambda: _catalog(layout), Catalog()),
         clock=_tried(lambda: _clock(layout, listing), Clock()),
         damage=_tried(lambda: damage(layout, listing, thorough=thorough), sound),
+        unread=_tried(lambda: unread(layout, listing, thorough=thorough), 0),
         bad_lines=bad[0],
         bad_segments=bad[1],
         quarantined=_tried(lambda: _weight(layout.quarantine), (0, 0)),
         parts=len(listing.live_parts),
         segments=len(listing.live_segments),
         size=_weight(layout.root)[1],
+        replaced=_tried(lambda: _replaced(layout, listing), 0),
         alive=_tried(lambda: len(live_owners(layout)), 0),
     )
 
@@ -144,12 +148,21 @@ def _is_foreign(layout: Layout) -> bool:
     return _tried(lambda: bool(os.listdir(layout.root)), False)
 
 
+def _is_other_file(path: Path) -> bool:
+    """Whether a file is there that is no database."""
+    with path.open("rb") as file:
+        return file.read(12)[8:] != _MAGIC
+
+
 def _catalog(layout: Layout) -> Catalog:
     """What opening the catalog gives. It is closed again at once, as it is the user's."""
     if not os.path.lexists(layout.catalog):
         return Catalog(exists=False)
     try:
         with duckdb.connect(layout.catalog, read_only=True) as connection:
+            connection.execute(
+                "set enable_progress_bar = false"
+            )  # it goes to stdout, which is the user's
             found = connection.execute("select _root()").fetchone()
     except duckdb.Error as error:
         text = str(error).splitlines()[0]
@@ -227,6 +240,15 @@ def _clock(layout: Layout, listing: Listing) -> Clock:
         jumped=len(jumped),
         jumped_example=jumped[0] if jumped else "",
     )
+
+
+def _replaced(layout: Layout, listing: Listing) -> int:
+    """Bytes of segments and parts that are there and count no more."""
+    size = sum(_weight(layout.part(part))[1] for part in set(listing.parts) - {*listing.live_parts})
+    for name in set(listing.segments) - {*listing.live_segments}:
+        with contextlib.suppress(OSError):
+            size += os.lstat(layout.segment(name)).st_size
+    return size
 
 
 def _weight(folder: Path) -> tuple[int, int]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from exporters.duckdb.doctor.facts import Facts, Lost, Settings
-from exporters.duckdb.doctor.finding import Finding, counted, moment_said
+from exporters.duckdb.doctor.finding import Finding
+from exporters.wording import moment, plural
 
 LOCAL = "duckdb"
 UNREADABLE = frozenset({"line could not be read", "damaged part"})
@@ -76,6 +77,16 @@ def setting_findings(facts: Facts) -> Iterator[Finding]:
             means="Programs take it as unset, say so in their log, and go on.",
             step=wrong.rule or "Unset it.",
         )
+    if settings.prices:
+        seen, _, rest = settings.prices.partition(". ")
+        yield Finding(
+            code="prices",
+            title="The file of prices cannot be followed",
+            seen=f"{seen.removesuffix('.')}.",
+            means="Costs are counted with the prices that ship. A model that only your file prices "
+            "has no cost.",
+            step=rest or "Correct it, or unset FLIGHTLOG_PRICES.",
+        )
 
 
 def _exporters(settings: Settings) -> Iterator[Finding]:
@@ -91,10 +102,16 @@ def _exporters(settings: Settings) -> Iterator[Finding]:
         wanted = ",".join((LOCAL, *settings.exporters))
         yield Finding(
             code="exporter-missing",
-            title="Traces do not go to the local store",
+            title="Traces do not go to the local store"
+            if settings.exporters
+            else "No exporter is named, so nothing is recorded",
             seen=f"{shown}, which leaves {LOCAL} out.",
-            means="Traces go to what it names and to nothing else, so they are not here.",
-            step=f"Name it too, and run the program again: export FLIGHTLOG_EXPORTERS={wanted}",
+            means="Traces go to what it names and to nothing else, so they are not here."
+            if settings.exporters
+            else "It is set and names nothing, so programs record nowhere. Were it unset, they "
+            "would record to the local store.",
+            step=f"Name it{' too' if settings.exporters else ''}, and run the program again: "
+            f"export FLIGHTLOG_EXPORTERS={wanted}",
         )
     for name in unknown:
         yield Finding(
@@ -126,8 +143,8 @@ def loss_findings(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 code="lost",
                 title=f"Lost: {lost.reason}",
-                seen=f"{counted(lost.items, 'item')} of {lost.exporter or 'recording'}, the last "
-                f"at {moment_said(lost.last_ns)}.",
+                seen=f"{plural(lost.items, 'item')} of {lost.exporter or 'recording'}, the last "
+                f"at {moment(lost.last_ns)}.",
                 means=means,
                 step=f'{step} All of it: flightlog sql "SELECT * FROM losses"',
             )
@@ -135,8 +152,8 @@ def loss_findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="undelivered",
             title=f"{failed.exporter} does not get what it should",
-            seen=f"{counted(failed.items, 'item')} failed, the last at "
-            f"{moment_said(failed.last_ns)}: {failed.reason or 'no reason was given'}.",
+            seen=f"{plural(failed.items, 'item')} failed, the last at "
+            f"{moment(failed.last_ns)}: {failed.reason or 'no reason was given'}.",
             means=f"They are not where {failed.exporter} delivers to. {_ELSEWHERE}",
             step="Mend what the reason says: address, key or network. All of it: "
             'flightlog sql "SELECT * FROM deliveries"',

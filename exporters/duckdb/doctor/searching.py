@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exporters.duckdb.doctor.facts import Facts, Place, Wanted
-from exporters.duckdb.doctor.finding import Finding, counted, moment_said, time_said, word
+from exporters.duckdb.doctor.finding import Finding, word
+from exporters.store import LastSign
+from exporters.wording import length_of_time, moment, plural
 
 _SLACK_NS = 60_000_000_000
+_LATELY_NS = 15 * _SLACK_NS
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _ASK_THE_PROGRAM = (
     "Run `flightlog version` and `flightlog doctor` as the program's own user, with its "
@@ -45,33 +48,40 @@ def place_findings(facts: Facts) -> Iterator[Finding]:
                 means="The program recorded with another setting than this command has.",
                 step=f"Look there: flightlog show {word(_name(facts))} --store {word(place.store)}",
             )
+    yield from _others(facts, missing=facts.content.wanted is not None and not here)
+
+
+def _others(facts: Facts, *, missing: bool) -> Iterator[Finding]:
+    """Stores with traces that may be the ones that are missed here.
+
+    With traces here, and none asked for, that is said of a store only that programs without this
+    command's setting record to, and have recorded to just now.
+    """
+    empty = facts.content.traces == 0 and not facts.content.error
+    since = max(facts.content.newest_ns or 0, facts.now_ns - _LATELY_NS) + _SLACK_NS
     others = [p for p in facts.places if p.traces and not p.fallback and not p.has_wanted]
+    if not empty and not missing:
+        others = [p for p in others if not p.beside and (p.newest_ns or 0) > since]
     if not others:
         return
     newest = max(others, key=lambda place: place.newest_ns or 0)
-    seen = "; ".join(
-        f"{str(place.store)!r} has {counted(place.traces or 0, 'trace')}"
-        + (f", the newest of {moment_said(place.newest_ns)}" if place.newest_ns else "")
-        + f" ({place.why})"
-        for place in others
+    of = f", the newest of {moment(newest.newest_ns)}" if newest.newest_ns else ""
+    more = f" {plural(len(others) - 1, 'other store')} beside it." if len(others) > 1 else ""
+    yield Finding(
+        code="elsewhere",
+        title="Traces are in another store",
+        seen=f"{str(newest.store)!r} has {plural(newest.traces or 0, 'trace')}{of}; {newest.why}."
+        f"{more} This store is named by {facts.chosen_by}.",
+        means="Programs with another setting than this command's record there.",
+        step=f"Look there: flightlog list --store {word(newest.store)}. To have all in one place, "
+        f"set FLIGHTLOG_STORE to the same path for all programs.",
+        level="trouble" if empty else "note",
     )
-    empty = facts.content.traces == 0 and not facts.content.error
-    ours = facts.content.newest_ns or 0
-    if empty or (newest.newest_ns or 0) > ours + _SLACK_NS:
-        yield Finding(
-            code="elsewhere",
-            title="Traces are in another store",
-            seen=f"{seen}. This store, {str(facts.store)!r}, is named by {facts.chosen_by}.",
-            means="Programs with another setting than this command's record there.",
-            step=f"Look there: flightlog list --store {word(newest.store)}. To have them in one "
-            f"place, set FLIGHTLOG_STORE to the same path for all.",
-            level="trouble" if empty else "note",
-        )
 
 
 def _fallback(facts: Facts, place: Place) -> Finding:
-    held = "traces" if place.traces is None else counted(place.traces, "trace")
-    newest = f", the newest of {moment_said(place.newest_ns)}" if place.newest_ns else ""
+    held = "traces" if place.traces is None else plural(place.traces, "trace")
+    newest = f", the newest of {moment(place.newest_ns)}" if place.newest_ns else ""
     return Finding(
         code="fallback",
         title="Traces went to the fallback store",
@@ -97,11 +107,28 @@ def trace_findings(facts: Facts) -> Iterator[Finding]:
                 step=f'See why: flightlog sql "SELECT * FROM losses WHERE trace_id = '
                 f"'{wanted.trace_id}'\"",
             )
+        if wanted.last_sign is not None:
+            yield _interrupted(wanted.last_sign)
         return
     if facts.content.error or any(place.has_wanted for place in facts.places):
         return
     if facts.content.traces or wanted.near:
         yield _not_found(facts, wanted)
+
+
+def _interrupted(sign: LastSign) -> Finding:
+    process = "The process" if sign.pid is None else f"Process {sign.pid}"
+    where = f" on {sign.host}" if sign.host else ""
+    return Finding(
+        code="interrupted",
+        title="The trace was interrupted",
+        seen=f"{process}{where} recorded the last of it at {moment(sign.at_ns)}, and is gone.",
+        means="It ended without ending the trace: killed, out of memory, os._exit(), a crash or a "
+        "restart. What had ended by then is here.",
+        step="Look for what ended it at that time: the program's own log, journalctl or dmesg "
+        "(out of memory), or the container's exit code.",
+        level="note",
+    )
 
 
 def _not_found(facts: Facts, wanted: Wanted) -> Finding:
@@ -110,7 +137,7 @@ def _not_found(facts: Facts, wanted: Wanted) -> Finding:
     limit = facts.settings.max_age_s
     seen = f"No trace is called {wanted.name!r}"
     if begun is not None:
-        seen += f"; by its id it started at {moment_said(begun)}"
+        seen += f"; by its id it started at {moment(begun)}"
     means = "It was not recorded here, or was deleted."
     step = _ASK_THE_PROGRAM
     title = "The trace is not here"
@@ -120,11 +147,11 @@ def _not_found(facts: Facts, wanted: Wanted) -> Finding:
         step = f"Look at it: flightlog show {word(wanted.near[0][0])}"
     elif age is not None and limit is not None and age > limit:
         title = "The trace was too old to stay"
-        seen += f"; FLIGHTLOG_MAX_AGE keeps {time_said(limit)}"
+        seen += f"; FLIGHTLOG_MAX_AGE keeps {length_of_time(limit)}"
         means = "It was deleted when it got older than that."
         step = "Set FLIGHTLOG_MAX_AGE higher, and pin what is to stay: flightlog pin --help"
     elif begun is not None and oldest is not None and begun < oldest:
-        seen += f"; the oldest here started at {moment_said(oldest)}"
+        seen += f"; the oldest here started at {moment(oldest)}"
         cap = facts.settings.max_disk is not None
         means = "All from that time is gone: deleted by " + (
             "FLIGHTLOG_MAX_DISK, or by flightlog purge." if cap else "flightlog purge, or by hand."

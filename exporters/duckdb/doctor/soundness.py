@@ -29,13 +29,20 @@ from exporters.duckdb.recording.lines import check_line
 _SMALL = 256 * 1024 * 1024  # parts of so many bytes in all are read whole
 _LINES = 128 * 1024 * 1024  # segments are read up to so many bytes in all, the newest first
 _MAGIC = b"PAR1"
+_COUNTED = {DATA: "rows", OPEN: "open", ITEMS: "items"}
 _LEAST = 12  # two magics and the length of the footer
+
+
+def unread(layout: Layout, listing: Listing, *, thorough: bool) -> int:
+    """How many bytes of parts `damage` does not read: none unless there are very many."""
+    size = sum(_size(layout.part(part)) for part in listing.live_parts)
+    return 0 if thorough or size <= _SMALL else size
 
 
 def damage(layout: Layout, listing: Listing, *, thorough: bool) -> tuple[Damage, ...]:
     """Files and folders that are not as they were written."""
     found = list(_misplaced(layout))
-    whole = thorough or sum(_size(layout.part(part)) for part in listing.live_parts) <= _SMALL
+    whole = not unread(layout, listing, thorough=thorough)
     for name in (DATA, OPEN, ITEMS):
         path = layout.parts / SCHEMA_PART / name
         if why := _parquet_damage(path) if _mode(path) else "":
@@ -47,7 +54,9 @@ def damage(layout: Layout, listing: Listing, *, thorough: bool) -> tuple[Damage,
         if whole and not known:
             folder = layout.part(part)
             known = [
-                Damage(path=folder / name, why="its checksum differs")
+                Damage(
+                    path=folder / name, why="its checksum differs", rows=_rows(layout, part, name)
+                )
                 for name in _differing(layout, part)
             ]
         found += known
@@ -143,6 +152,14 @@ def _differing(layout: Layout, part: PartName) -> list[str]:
         return damaged_files(layout, part)
     except OSError:
         return []
+
+
+def _rows(layout: Layout, part: PartName, name: str) -> int:
+    """How many records a file of a part has, as its manifest says."""
+    try:
+        return int(read_manifest(layout, part)[_COUNTED[name]])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def _is_source(line: str) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exporters.duckdb.doctor.facts import Denied, Facts, Holder
-from exporters.duckdb.doctor.finding import Finding, counted, size_said, time_said, word
+from exporters.duckdb.doctor.finding import Finding, word
 from exporters.duckdb.doctor.recording import UNREADABLE
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.schema import FORMAT, SCHEMA
+from exporters.wording import length_of_time, plural, size
 
 _LEAST_FREE = 64 * 1024 * 1024
 _LEAST_FILES = 100
@@ -45,13 +46,24 @@ def path_findings(facts: Facts) -> Iterator[Finding]:
             step=f"Restore {word(layout.format_file)} from a backup. If there is none, move it "
             f"away; whoever records next writes it anew.",
         )
-    if folder.catalog_alone:
+    if folder.catalog_alone and folder.other_file:
+        yield Finding(
+            code="path",
+            title="The path is another file's",
+            seen=f"{str(layout.catalog)!r} (named by {facts.chosen_by}) is no database, and "
+            f"{str(layout.root)!r} is not there.",
+            means="Nothing can be recorded there, and nothing read.",
+            step="Name a store with --store or FLIGHTLOG_STORE, such as ~/traces.duckdb",
+        )
+    elif folder.catalog_alone:
         yield Finding(
             code="moved",
             title="The folder with the data is not there",
             seen=f"{str(layout.catalog)!r} is there, {str(layout.root)!r} is not.",
-            means="The file holds views only. It was moved or copied without its folder.",
-            step=f"Bring the folder beside it, under the name {layout.root.name!r}.",
+            means="A store's file holds views only, and this one was moved or copied without its "
+            "folder; or it is an export in one file, which is no store.",
+            step=f"Bring the folder beside it, under the name {layout.root.name!r}. Of an export "
+            f"make a store: flightlog import {word(layout.catalog)} --store NEW.duckdb",
         )
     if folder.foreign:
         yield Finding(
@@ -105,7 +117,7 @@ def access_findings(facts: Facts) -> Iterator[Finding]:
     files = disk.free_files is not None and disk.free_files < _LEAST_FILES
     trouble = disk.write_error if not folder.denied else ""
     if trouble or free or files:
-        left = "" if disk.free is None else f"{size_said(disk.free)} free"
+        left = "" if disk.free is None else f"{size(disk.free)} free"
         if files:
             left += f", {disk.free_files} files may still be made"
         yield Finding(
@@ -137,7 +149,8 @@ def access_findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="clock",
             title="The file system has another time",
-            seen=f"A file written now is dated {time_said(abs(disk.skew_s))} {ahead} this machine.",
+            seen=f"A file written now is dated {length_of_time(abs(disk.skew_s))} {ahead} this "
+            f"machine.",
             means="Limits of age, and whether a program is alive, are judged wrongly.",
             step="Set both clocks by the network: timedatectl set-ntp true",
         )
@@ -182,13 +195,20 @@ def damage_findings(facts: Facts) -> Iterator[Finding]:
     """What is not as it was written, and what was set aside."""
     folder, layout = facts.folder, Layout.of(facts.store)
     if folder.damage:
-        shown = [f"{_within(one.path, layout.root)}: {one.why}" for one in folder.damage[:_SHOWN]]
+        shown = [
+            f"{_within(one.path, layout.root)}: {one.why}"
+            + (f" ({plural(one.rows, 'record')})" if one.rows else "")
+            for one in folder.damage[:_SHOWN]
+        ]
         more = len(folder.damage) - len(shown)
         yield Finding(
             code="damage",
             title="Files of the store are damaged",
             seen="; ".join(shown) + (f"; and {more} more." if more else "."),
-            means="What they held may be missing. The rest is read as before.",
+            means=f"Up to {plural(rows, 'record')} may be missing or wrong. The rest is read as "
+            f"before."
+            if (rows := sum(one.rows for one in folder.damage))
+            else "What they held may be missing. The rest is read as before.",
             step="Restore them from a backup, if there is one. Then have what cannot be read set "
             f"aside and counted: flightlog doctor --repair --store {word(layout.catalog)}",
         )
@@ -196,21 +216,21 @@ def damage_findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="damage",
             title="Segments have lines that cannot be read",
-            seen=f"{counted(folder.bad_lines, 'line')} in "
-            f"{counted(folder.bad_segments, 'segment')} of {str(layout.hot)!r}.",
+            seen=f"{plural(folder.bad_lines, 'line')} in "
+            f"{plural(folder.bad_segments, 'segment')} of {str(layout.hot)!r}.",
             means="Those lines are missing; all others are read.",
             step="Compaction sets them aside and counts them: flightlog doctor --repair --store "
             f"{word(layout.catalog)}. If it happens again, have the disk looked at.",
         )
-    files, size = folder.quarantined
+    files, bytes_ = folder.quarantined
     if files:
         lost = [one for one in facts.content.lost if one.reason in UNREADABLE]
         rows = sum(one.items for one in lost)
         yield Finding(
             code="quarantine",
             title="Something was damaged and set aside",
-            seen=f"{counted(files, 'file')} with {size_said(size)} in {str(layout.quarantine)!r}; "
-            f"{counted(rows, 'record')} counted as lost within a week.",
+            seen=f"{plural(files, 'file')} with {size(bytes_)} in {str(layout.quarantine)!r}; "
+            f"{plural(rows, 'record')} counted as lost within a week.",
             means="It could not be read any more. What could be saved of it is in the store.",
             step="Restore what is missing from a backup; then delete what is in that folder: "
             f"rm -r {word(layout.quarantine)}/*",
@@ -221,8 +241,8 @@ def upkeep_findings(facts: Facts) -> Iterator[Finding]:
     """Compaction that does not come, and limits that are not kept."""
     backlog, layout = facts.folder.backlog, Layout.of(facts.store)
     waiting = (
-        f"{counted(backlog.segments, 'sealed segment')} with {size_said(backlog.size)} wait, the "
-        f"oldest for {time_said(backlog.oldest_s)}"
+        f"{plural(backlog.segments, 'sealed segment')} with {size(backlog.size)} wait, the "
+        f"oldest for {length_of_time(backlog.oldest_s)}"
     )
     # Who starts somebody to compact says so by the same time, even if that one fails again.
     idle = backlog.idle_s is None or backlog.idle_s > _LATE_S or backlog.oldest_s > _FAILING_S
@@ -236,12 +256,12 @@ def upkeep_findings(facts: Facts) -> Iterator[Finding]:
             code="compaction-stuck",
             title="Compaction hangs",
             seen=f"{_who(holder)} holds {str(layout.lock)!r}, and has done nothing for "
-            f"{time_said(backlog.quiet_s)}; {waiting}.",
+            f"{length_of_time(backlog.quiet_s)}; {waiting}.",
             means="Nobody else can compact meanwhile. All is readable, and reading gets slower.",
             step=f"Look at what it does, and end it if it does nothing: kill {holder.pid or 'PID'}",
         )
     elif holder is None and idle and _is_large(facts) and backlog.oldest_s > _LATE_S:
-        last = "never yet" if backlog.idle_s is None else f"{time_said(backlog.idle_s)} ago"
+        last = "never yet" if backlog.idle_s is None else f"{length_of_time(backlog.idle_s)} ago"
         yield Finding(
             code="not-compacted",
             title="Segments are not compacted",
@@ -256,7 +276,7 @@ def upkeep_findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="over-limit",
             title="The store is larger than its limit",
-            seen=f"{size_said(facts.folder.size)}; FLIGHTLOG_MAX_DISK is {size_said(limit)}.",
+            seen=f"{size(facts.folder.size)}; FLIGHTLOG_MAX_DISK is {size(limit)}.",
             means="Compaction keeps the limit, and it has not come since, or pinned traces are "
             "larger than that.",
             step="Whoever records or compacts next deletes the oldest traces; to delete now: "
@@ -270,13 +290,13 @@ def clock_findings(facts: Facts) -> Iterator[Finding]:
     clock, content = facts.folder.clock, facts.content
     if clock.ahead or content.ahead:
         furthest = max(clock.furthest_s, content.ahead_s)
-        files = f"{counted(clock.ahead, 'file')} (such as {clock.example})" if clock.ahead else ""
-        traces = f"{counted(content.ahead, 'trace')}" if content.ahead else ""
+        files = f"{plural(clock.ahead, 'file')} (such as {clock.example})" if clock.ahead else ""
+        traces = f"{plural(content.ahead, 'trace')}" if content.ahead else ""
         yield Finding(
             code="clock",
             title="Traces come from the future",
             seen=f"{' and '.join(filter(None, (traces, files)))} dated up to "
-            f"{time_said(furthest)} ahead of this machine's clock.",
+            f"{length_of_time(furthest)} ahead of this machine's clock.",
             means="They stand above all newer ones, and tools other than flightlog see some of "
             "them only then.",
             step="Compare the clocks of the machines that record here (date), and set them by the "
@@ -286,7 +306,7 @@ def clock_findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="clock-jumped",
             title="A clock was set back while it recorded",
-            seen=f"{counted(clock.jumped, 'segment')} last written before the time of the name, "
+            seen=f"{plural(clock.jumped, 'segment')} last written before the time of the name, "
             f"such as {clock.jumped_example}.",
             means="What was recorded before stands at too late a time, so new traces may be below "
             "older ones.",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Literal
 
 from exporters.duckdb import fallback_store
+from exporters.duckdb.doctor.content import holders_of
 from exporters.duckdb.doctor.facts import Place, Settings, WrongSetting
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.local import DuckDBStore
+from exporters.duckdb.views import prices
 from exporters.store import StoreError, TraceQuery
 from tracer import config, plugins
 from tracer.errors import ConfigError
@@ -46,6 +50,7 @@ def settings_facts(environ: Mapping[str, str]) -> Settings:
         named="FLIGHTLOG_EXPORTERS" in environ,
         known=known,
         broken=tuple(broken),
+        prices=_price_problem(found),
         max_age_s=found.max_age,
         max_disk=found.max_disk,
     )
@@ -67,7 +72,7 @@ def places(environ: Mapping[str, str], store: Path, wanted: str | None) -> tuple
     ours = Layout.of(store)
     seen = {_real(ours.root)}
     found = []
-    for path, why, fallback in _candidates(environ, ours):
+    for path, why, kind in _candidates(environ, ours):
         layout = Layout.of(path)
         try:
             if _real(layout.root) in seen or not layout.exists:
@@ -75,18 +80,23 @@ def places(environ: Mapping[str, str], store: Path, wanted: str | None) -> tuple
         except OSError:
             continue
         seen.add(_real(layout.root))
-        found.append(_place(layout.catalog, why, fallback, wanted))
+        place = Place(
+            store=layout.catalog, why=why, fallback=kind == "fallback", beside=kind == "beside"
+        )
+        found.append(_looked_into(place, wanted))
         if len(found) == _MOST_PLACES:
             break
     return tuple(found)
 
 
-def _candidates(environ: Mapping[str, str], ours: Layout) -> Iterator[tuple[Path, str, bool]]:
+def _candidates(
+    environ: Mapping[str, str], ours: Layout
+) -> Iterator[tuple[Path, str, Literal["fallback", "setting", "beside"]]]:
     found, _ = usable(environ)
     if found.state is not None:
-        yield fallback_store(found.state, ours.catalog), "recording goes on there", True
+        yield fallback_store(found.state, ours.catalog), "recording goes on there", "fallback"
     named = [name for name in ("FLIGHTLOG_STORE", "FLIGHTLOG_HOME") if environ.get(name)]
-    yield found.store, f"{named[0]} names it" if named else "it is the default", False
+    yield found.store, f"{named[0]} names it" if named else "it is the default", "setting"
     for dropped, why in (
         (("FLIGHTLOG_STORE",), "it is in FLIGHTLOG_HOME"),
         (("FLIGHTLOG_STORE", "FLIGHTLOG_HOME"), "it is the default of programs without a setting"),
@@ -96,14 +106,14 @@ def _candidates(environ: Mapping[str, str], ours: Layout) -> Iterator[tuple[Path
         ),
     ):
         left = {name: value for name, value in environ.items() if name not in dropped}
-        yield usable(left)[0].store, why, False
+        yield usable(left)[0].store, why, "setting"
     with contextlib.suppress(OSError):  # a working directory that was deleted
         here = Path.cwd()
-        yield here / "traces.duckdb", "it is in the working directory", False
+        yield here / "traces.duckdb", "it is in the working directory", "beside"
         for path in _stores_in(here):
-            yield path, "it is in the working directory", False
+            yield path, "it is in the working directory", "beside"
     for path in _stores_in(ours.catalog.parent):
-        yield path, "it is in the same folder", False
+        yield path, "it is in the same folder", "beside"
 
 
 def _stores_in(folder: Path) -> list[Path]:
@@ -116,22 +126,37 @@ def _stores_in(folder: Path) -> list[Path]:
     ]
 
 
-def _place(store: Path, why: str, fallback: bool, wanted: str | None) -> Place:
-    traces: int | None = None
-    newest: int | None = None
+def _looked_into(place: Place, wanted: str | None) -> Place:
+    """A place with what is in its store."""
     has = False
     try:
-        with contextlib.closing(DuckDBStore(store)) as opened:
+        with contextlib.closing(DuckDBStore(place.store)) as opened:
             traces = opened.info().trace_count
             last = opened.search(TraceQuery(limit=1)).traces
             newest = last[0].start_ns if last else None
-            with contextlib.suppress(StoreError):
-                has = wanted not in (None, "", "last") and bool(opened.get(wanted or ""))
+            if wanted not in (None, "", "last"):
+                has = _holds(opened, wanted or "")
     except Exception:  # noqa: BLE001 (another store's trouble is not what was asked about)
-        return Place(store=store, why=why, fallback=fallback, traces=None)
-    return Place(
-        store=store, why=why, fallback=fallback, traces=traces, newest_ns=newest, has_wanted=has
-    )
+        return replace(place, traces=None)
+    return replace(place, traces=traces, newest_ns=newest, has_wanted=has)
+
+
+def _holds(store: DuckDBStore, wanted: str) -> bool:
+    """Whether a store has the trace of an id, or of a span's id."""
+    with contextlib.suppress(StoreError):
+        return bool(store.get(wanted))
+    # Asking SQL takes a while, and there may be many stores: only of what can be a span's id.
+    return wanted.startswith("span_") and bool(holders_of(store, wanted))
+
+
+def _price_problem(found: config.Settings) -> str:
+    path = prices.user_file(found)
+    try:
+        if path is not None:
+            prices.read(path)
+    except prices.PriceError as error:
+        return str(error)
+    return ""
 
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:

@@ -2,8 +2,9 @@
 
 A view such as `traces` looks at the rows ten times, and each time a segment would be parsed whole.
 Of a backlog the exact reader therefore makes Parquet files, one of each segment, once: that costs
-what a few such looks do, and the looks then cost nearly nothing. They hold what the segment did
-when it was copied; one that has grown since is copied again.
+what a look or two do, and the looks then cost nearly nothing. They hold what the segment did when
+it was copied; one that has grown since is copied again. A question about one trace needs copies of
+those segments only that have something of it, which is told by their bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import count
 from pathlib import Path
 
 import duckdb
+import orjson
 
 from exporters.duckdb.layout import Layout, SegmentName
 from exporters.duckdb.parts import quoted
@@ -24,6 +26,7 @@ from exporters.duckdb.parts import quoted
 _AT_ONCE = 2
 _ROOM = 4  # times the segment's size that has to be free on the disk
 _FORM = "(format parquet, compression lz4_raw)"
+_CHUNK = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +53,38 @@ class Copies:
         self._made: dict[SegmentName, Copy] = {}
         self._numbers = count()
 
-    def bring(self, names: Iterable[SegmentName]) -> dict[SegmentName, Copy]:
-        """Copy what is not copied yet or has grown, and drop the others; gives what is copied.
+    def keep(self, names: Iterable[SegmentName]) -> dict[SegmentName, Copy]:
+        """Drop copies of all but these, and of those that have grown; gives what is copied."""
+        wanted = {name: self._size(name) for name in names}
+        for name in [name for name, copy in self._made.items() if wanted.get(name) != copy.size]:
+            _remove(self._made.pop(name).path)
+        return dict(self._made)
+
+    def make(self, names: Iterable[SegmentName]) -> dict[SegmentName, Copy]:
+        """Copy what of these is not copied yet; gives what is copied.
 
         A segment that cannot be copied, as the disk is full or it is gone, is not among them.
         """
         wanted = {name: size for name in names if (size := self._size(name))}
-        for name in [name for name, copy in self._made.items() if wanted.get(name) != copy.size]:
-            _remove(self._made.pop(name).path)
-        due = [name for name in sorted(wanted) if name not in self._made]
-        if due:
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                made = pool.map(lambda name: self._make(name, wanted[name]), due)
-                pairs = zip(due, made, strict=True)
-                self._made |= {name: copy for name, copy in pairs if copy is not None}
+        # Two at once may take more memory than there is: what fails is tried again by itself.
+        for at_once in (_AT_ONCE, 1):
+            due = [name for name in sorted(wanted) if name not in self._made]
+            if due:
+                with ThreadPoolExecutor(at_once) as pool:
+                    made = pool.map(lambda name: self._make(name, wanted[name]), due)
+                    pairs = zip(due, made, strict=True)
+                    self._made |= {name: copy for name, copy in pairs if copy is not None}
         return dict(self._made)
+
+    def holding(self, names: Iterable[SegmentName], trace_id: str) -> set[SegmentName]:
+        """Those segments that may have something of a trace; the others have not."""
+        some = list(names)
+        if not trace_id.isascii():  # it may be written in more than one way
+            return set(some)
+        sought = orjson.dumps(trace_id)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = pool.map(lambda name: _mentions(self._layout.segment(name), sought), some)
+            return {name for name, holds in zip(some, found, strict=True) if holds}
 
     def _size(self, name: SegmentName) -> int:
         with contextlib.suppress(OSError):
@@ -87,3 +107,17 @@ class Copies:
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
+
+
+def _mentions(path: Path, sought: bytes) -> bool:
+    """Whether bytes are in a file; of one that cannot be read, it may be so."""
+    end = b""
+    try:
+        with path.open("rb", buffering=0) as file:
+            while data := file.read(_CHUNK):
+                if sought in end + data[: len(sought)] or sought in data:
+                    return True
+                end = data[-len(sought) :]
+    except OSError:
+        return True
+    return False

@@ -104,6 +104,9 @@ class Fragments:
                 "autoload_known_extensions": False,
             },
         )
+        self._database.execute(
+            "set enable_progress_bar = false"
+        )  # it goes to stdout, which is the user's
         self._database.execute("set global parquet_metadata_cache = true")
         self._database.execute(f"create table fragment ({_FRAGMENT})")
         self._local = threading.local()
@@ -162,19 +165,24 @@ class Fragments:
         Raises:
             duckdb.Error: If a file cannot be read.
         """
-        cursor = self.cursor()
-        cursor.execute(
+        counted, beside = "t.spans", ""
+        given: list[Any] = []
+        if still:
+            counted = "greatest(t.spans - coalesce(o.spans, 0), 0)"
+            beside = (
+                "left join (select unnest(?::varchar[]) as trace_id, "
+                "unnest(?::bigint[]) as spans) as o on o.trace_id = t.trace_id "
+            )
+            given = [list(still), list(still.values())]
+        # The newest first: who wants the newest ones then soon has them, and passes the others by.
+        ((added,),) = self.ask(
             f"insert into fragment select hash(t.trace_id), {source}, t.start_ns, "
-            f"coalesce(t.end_ns, 0), greatest(t.spans - coalesce(o.spans, 0), 0), "
+            f"coalesce(t.end_ns, 0), {counted}, "
             f"t.ended::int * {ENDED} + t.open::int * {OPEN} + t.trouble::int * {TROUBLE}, "
             f"{_NAMED.format('t.name')}, {_NAMED.format('t.group_id')}, t.trace_id, null "
-            f"from ({rows}) as t left join (select unnest(?::varchar[]) as trace_id, "
-            "unnest(?::bigint[]) as spans) as o on o.trace_id = t.trace_id",
-            [list(still), list(still.values())],
+            f"from ({rows}) as t {beside}order by t.start_ns desc",
+            given,
         )
-        ((added,),) = cursor.execute(
-            "select count(*) from fragment where source = ?", [source]
-        ).fetchall()
         self._grew(added)
 
     def refine(self, source: int, rows: Path) -> None:
@@ -302,6 +310,16 @@ class Fragments:
         )
         sure = low - 1 if floor is None else floor
         return in_order(Found(*row) for row in found if sure < row[0] <= high), floor
+
+    def among(self, trace_ids: Collection[str], low: int, high: int) -> list[Found]:
+        """Those of these traces that started between two moments, newest first."""
+        rows = self.ask(
+            f"select {_START} as start, any_value(trace_id) from fragment "
+            "where key in (select hash(unnest(?::varchar[]))) group by key "
+            "having start between ? and ?",
+            [list(trace_ids), low, high],
+        )
+        return in_order(Found(*row) for row in rows)
 
     def narrowed(self, narrow: Narrow, high: int, size: int) -> list[Found]:
         """The newest `size` traces from `high` on that a list may be narrowed to, newest first.

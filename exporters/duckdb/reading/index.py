@@ -12,7 +12,7 @@ import itertools
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 import duckdb
@@ -23,9 +23,11 @@ from exporters.duckdb.parts import quoted
 from exporters.duckdb.reading.damage import set_aside, warn_once
 from exporters.duckdb.reading.fragments import Fragments, of_rows, of_summary
 from exporters.duckdb.reading.inventory import Counting, Inventory
+from exporters.duckdb.reading.mentions import mentioning, words_of
 from exporters.duckdb.reading.sources import Damaged, Source, Sources, Vanished
 from exporters.duckdb.reading.tail import Chunk, Loss, chunks, losses_by_reason, scan_chunk
-from exporters.store import StoreError
+from exporters.duckdb.upkeep.packing import CORRUPT
+from exporters.store import Lost, StoreError
 
 _RETRIES = 20
 _RETIRED = 1000
@@ -116,18 +118,51 @@ class Index:
                     with contextlib.suppress(duckdb.Error):  # then it stays as it is
                         self.fragments.refine(number, self._layout.part(part) / folder.DATA)
 
-    def losses(self) -> dict[str, int]:
-        """How many items were lost for which reason."""
-        with self._lock:
-            return dict(losses_by_reason([loss for some in self._losses.values() for loss in some]))
+    def mentioning(self, text: str) -> set[str] | None:
+        """Ids of the traces that may mention a text; None where that cannot be told without rows.
 
-    def incomplete(self, trace_ids: Iterable[str]) -> set[str]:
-        """Which of these traces lost something."""
+        What segments have something of is among them, as they are not looked into.
+        """
+        words = words_of(text)
+        if not words:
+            return None
         with self._lock:
-            lost = {
-                loss.trace_id for some in self._losses.values() for loss in some if loss.items > 0
-            }
-        return {trace_id for trace_id in trace_ids if trace_id in lost}
+            parts = [self._layout.part(part) for part in self._counting.parts]
+            segments = [
+                number for number, name in self._names.items() if isinstance(name, SegmentName)
+            ]
+        try:
+            found = mentioning(self.fragments, parts, words)
+        except duckdb.Error:  # replaced meanwhile, damaged, or without a summary
+            return None
+        return found.union(self.fragments.traces_of(segments))
+
+    def losses(self) -> dict[str, int]:
+        """How many items were lost for which reason.
+
+        A damaged line that is not compacted yet is counted as compaction will count it.
+        """
+        with self._lock:
+            counted = losses_by_reason([loss for some in self._losses.values() for loss in some])
+            if self.bad_lines:
+                counted[CORRUPT] += self.bad_lines
+            return dict(counted)
+
+    def lost(self, trace_ids: Collection[str]) -> dict[str, list[Lost]]:
+        """What these traces lost, the most first; those that lost nothing are left out."""
+        sums: dict[str, Counter[tuple[str, str]]] = {}
+        with self._lock:
+            for loss in itertools.chain.from_iterable(self._losses.values()):
+                trace_id = loss.trace_id
+                if trace_id is not None and trace_id in trace_ids and loss.items > 0:
+                    sums.setdefault(trace_id, Counter())[loss.exporter, loss.reason] += loss.items
+        return {
+            trace_id: [
+                Lost(exporter=exporter, reason=reason, items=items)
+                for (exporter, reason), items in by_cause.most_common()
+            ]
+            for trace_id, by_cause in sums.items()
+        }
 
     @property
     def bad_lines(self) -> int:
@@ -227,7 +262,7 @@ class Index:
         data, opens = path / folder.DATA, path / folder.OPEN
         try:
             losses = self.fragments.ask(
-                "select reason, coalesce(items, 0), trace_id "
+                "select reason, coalesce(items, 0), trace_id, exporter "
                 f"from read_parquet({quoted(data)}) where k = 'loss'"
             )
             still_open = self._open_rows(part)
@@ -246,7 +281,9 @@ class Index:
         if still and still_open:
             self._started[number] = {(trace, span): owner for trace, span, owner in still_open}
         if losses:
-            self._losses[number] = [Loss(str(why), count, trace) for why, count, trace in losses]
+            self._losses[number] = [
+                Loss(str(why), count, trace, str(by)) for why, count, trace, by in losses
+            ]
 
     def _open_rows(self, part: PartName) -> list[tuple[str, str, str]] | None:
         """Trace, span and owner of what a part has open; None if that cannot be read."""

@@ -21,44 +21,21 @@ import duckdb
 
 from exporters.duckdb import layout as folder
 from exporters.duckdb.layout import SCHEMA_PART, Layout, PartName, SegmentName, parse_part
-from exporters.duckdb.parts import damaged_files, listed, quoted
+from exporters.duckdb.parts import damaged_files, quoted
+from exporters.duckdb.reading import relations
 from exporters.duckdb.reading.copies import Copies, Copy
 from exporters.duckdb.reading.damage import set_aside, warn_once
 from exporters.duckdb.reading.inventory import Counting, Inventory
 from exporters.duckdb.reading.tail import chunks
 from exporters.duckdb.recording.lines import check_line
-from exporters.duckdb.schema import DERIVED, ITEM, LINE_LIMIT, RECORD
 from exporters.duckdb.views.catalog import statements
 from exporters.store import StoreError
 
 TABLE_BYTES = 48 * 1024 * 1024  # of segments that are in memory; DuckDB takes twice as much
-SPILL_SIZE = "4GB"
 _RETRIES = 5
 _PART = re.compile(r"/parts/(p-[0-9a-f-]+)/([a-z]+\.parquet)?")
 _SOURCE = re.compile(r"/(parts/p-[0-9a-f-]+|hot/[^/]+?\.ndjson)")
 _VANISHED = re.compile(r"No files found|No such file|Cannot open file|Could not read from file")
-_COLUMNS = ", ".join(field.name for field in RECORD)
-_TYPED = ", ".join(f"null::{field.type} as {field.name}" for field in RECORD)
-_NOTHING = f"{_TYPED}, " + ", ".join(f"null::{type} as {name}" for name, type, _ in DERIVED)
-_SHAPE = "{" + ", ".join(f'"{f.name}": "{f.type}"' for f in (*RECORD, *ITEM)) + "}"
-_DERIVE = ", ".join(f"{column.expression} as {column.name}" for column in DERIVED)
-_READ = (
-    "read_json({files}, format = 'newline_delimited', columns = {columns}, ignore_errors = true, "
-    f"filename = true, maximum_object_size = {LINE_LIMIT + 65536})"
-)
-_PART_COLUMNS = f"{_COLUMNS}, start_time, end_time, duration_ms"
-_NO_ITEM = "null::varchar as hash, null::json as value"
-_RECORDS = "{" + ", ".join(f"'{field.name}': '{field.type}'" for field in RECORD) + "}"
-_BOTH = "{" + ", ".join(f"'{field.name}': '{field.type}'" for field in (*RECORD, *ITEM)) + "}"
-_KEYS = "{'k': 'VARCHAR', 'rev': 'UTINYINT', 'trace_id': 'VARCHAR', 'span_id': 'VARCHAR'}"
-_ITEMS = "{'k': 'VARCHAR', 'hash': 'VARCHAR', 'value': 'JSON'}"
-_ALL = "select * from _hot union all select * from _open"
-_NEWEST = (
-    "qualify row_number() over (partition by k, trace_id, span_id, "
-    "case when k in ('loss', 'delivery') then owner || '/' || seq end "
-    "order by rev desc, seq desc) = 1"
-)
-_KINDS = "k in ('span', 'trace', 'loss', 'delivery')"
 
 
 class Reader:
@@ -84,6 +61,7 @@ class Reader:
         self._inventory = Inventory(layout)
         self._counting: Counting | None = None
         self._copied: dict[SegmentName, Copy] = {}
+        self._hidden: frozenset[SegmentName] = frozenset()  # that a question does not need
         self._shown: frozenset[SegmentName | Copy] | None = None  # what the views over segments are
         self._checked: dict[PartName, frozenset[str]] = {}  # files that can be read
         self._offsets: dict[SegmentName, int] = {}
@@ -93,7 +71,7 @@ class Reader:
         self._gone: set[str] = set()
         self._found = False
         self.bad_lines = 0
-        self._database = _connect(
+        self._database = relations.open_database(
             layout,
             memory_limit,
             statements(raw=False, root=layout.root) if views is None else views,
@@ -102,7 +80,9 @@ class Reader:
         views_made = "select 1 from duckdb_views() where view_name = '_live'"
         self._has_live = bool(self._database.execute(views_made).fetchall())
         self._copies = (
-            None if spill is None else Copies(layout, spill, self.cursor, partial(_select, layout))
+            None
+            if spill is None
+            else Copies(layout, spill, self.cursor, partial(relations.copy_of, layout))
         )
         self._local = threading.local()
 
@@ -134,6 +114,42 @@ class Reader:
                         left -= 1
                     if not left or not _VANISHED.search(str(error)):
                         raise _unreadable(self._layout, error) from error
+
+    @property
+    def has_backlog(self) -> bool:
+        """Whether there are segments that `gather` would look at."""
+        return self._copies is not None and bool(self._in_place.difference(self._copied))
+
+    def gather(self, trace_id: str | None = None) -> None:
+        """Copy what is read where it is, as far as there is a folder for it.
+
+        With a trace only what has something of it, and until the next `refresh` or `gather` the
+        views show nothing else of the backlog. Without this, questions are answered too, but each
+        look at a backlog parses it.
+
+        Raises:
+            StoreError: If the store cannot be read.
+        """
+        if self._copies is None:
+            return
+        with self._lock:
+            left = self._in_place.difference(self._copied)
+            needed = left if trace_id is None else self._copies.holding(left, trace_id)
+            self._copied = self._copies.make(needed)
+            self._hidden = frozenset(left - needed)
+            cursor, counting = self._own_cursor(), self._counting
+            if counting is None or self._to_show() == self._shown:
+                return
+            cursor.execute("begin")
+            try:
+                self._show(cursor, counting)
+                cursor.execute("commit")
+            except BaseException as error:
+                self._shown, self._hidden = None, frozenset()
+                cursor.execute("rollback")
+                if isinstance(error, OSError | duckdb.Error):
+                    raise _unreadable(self._layout, error) from error
+                raise
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query of ours, after a refresh where files have vanished under it."""
@@ -253,17 +269,33 @@ class Reader:
             del self._offsets[name]
         self._make_room(cursor, grown)
         if self._copies is not None:
-            self._copied = self._copies.bring(self._in_place)
-        shown: frozenset[SegmentName | Copy] = frozenset((*self._in_place, *self._copied.values()))
-        if self._shown != shown:
-            for view in self._hot_views():
-                cursor.execute(view)
-        self._shown = shown
+            self._copied = self._copies.keep(self._in_place)
         for name in grown:
             if name not in self._in_place:
                 self._take(cursor, name)
+        self._hidden = frozenset()
+        self._show(cursor, counting)
+
+    def _show(self, cursor: duckdb.DuckDBPyConnection, counting: Counting) -> None:
+        """Have the views show what is in memory, what is copied, and what else is not hidden."""
+        if self._shown != self._to_show():
+            files = [self._layout.segment(name) for name in self._left()]
+            for view in relations.hot_views(self._copy_paths(), files):
+                cursor.execute(view)
+        self._shown = self._to_show()
         if self._has_live:
-            self._supersede(cursor, counting)
+            opens = self._part_files(counting.opens, folder.OPEN)
+            relations.supersede(cursor, self._copy_paths(), opens, placed=not self._left())
+
+    def _copy_paths(self) -> list[Path]:
+        return [copy.path for copy in self._copied.values()]
+
+    def _to_show(self) -> frozenset[SegmentName | Copy]:
+        return frozenset((*self._left(), *self._copied.values()))
+
+    def _left(self) -> list[SegmentName]:
+        """Segments that are read where they are."""
+        return sorted(self._in_place.difference(self._copied, self._hidden))
 
     def _find_owners(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Who may have left something open; of segments that are not in memory, their owners."""
@@ -341,7 +373,7 @@ class Reader:
                 lines = data.split(b"\n")
                 good = [line for line in lines if check_line(line)]
                 self.bad_lines += sum(1 for line in lines if line) - len(good)
-                self._insert(cursor, name, good)
+                relations.insert_lines(cursor, name, good)
                 self._offsets[name] = offset + len(data)
                 self._in_table[name] = self._in_table.get(name, 0) + len(data)
         except FileNotFoundError:
@@ -350,72 +382,10 @@ class Reader:
             warn_once(f"{str(path)!r} cannot be read ({error.strerror}). A segment is a file that "
                       f"its reader may read. It is left out; move it away.")  # fmt: skip
 
-    def _insert(
-        self, cursor: duckdb.DuckDBPyConnection, name: SegmentName, lines: list[bytes]
-    ) -> None:
-        cursor.execute(
-            f"create or replace temp table _parsed as select u.* from "
-            f"(select from_json(line, '{_SHAPE}') as u from (select unnest(?::varchar[]) as line))",
-            [[line.decode("utf-8", "replace") for line in lines]],
-        )
-        cursor.execute(
-            f"insert into _hot_rows select {_COLUMNS}, {_DERIVE}, ?, nextval('_places') "
-            f"from _parsed where {_KINDS}",
-            [name.filename],
-        )
-        cursor.execute(
-            "insert into _hot_values select hash, value, ? from _parsed where k = 'item'",
-            [name.filename],
-        )
-        cursor.execute("drop table _parsed")
-
     def _bury(self, dead: Iterable[str]) -> None:
         names = list(dead)
         self._own_cursor().execute("insert into _gone select unnest(?::varchar[])", [names])
         self._gone.update(names)
-
-    def _hot_views(self) -> Iterable[str]:
-        """The views over segments: in memory, copied, and those that are read where they are."""
-        rows, items = ["select * exclude (place) from _hot_rows"], ["select * from _hot_values"]
-        if copies := list(self._copied.values()):
-            read = f"from read_parquet({listed([copy.path for copy in copies])})"
-            rows.append(f"select {_PART_COLUMNS}, source {read} where k <> 'item'")
-            items.append(f"select hash, value, source {read} where k = 'item'")
-        if left := sorted(self._in_place.difference(self._copied)):
-            files = listed([self._layout.segment(name) for name in left])
-            rows.append(_rows_in(files))
-            items.append(_items_in(files))
-        yield f"create or replace view _hot as {' union all '.join(rows)}"
-        yield f"create or replace view _hot_items as {' union all '.join(items)}"
-
-    def _supersede(self, cursor: duckdb.DuckDBPyConnection, counting: Counting) -> None:
-        """Find the rows of which there are newer ones, once, so that no question has to.
-
-        A question looks at the rows several times, and to find this out each time would take all
-        that it selects through a window. A row's place is its number in its table or file; rows
-        that are read out of segments have none, and then each question has to look for itself.
-        """
-        if self._in_place.difference(self._copied):
-            cursor.execute(f"create or replace view _live as select * from ({_ALL}) {_NEWEST}")
-            return
-        placed = [f"select {_PART_COLUMNS}, source, place from _hot_rows"]
-        if copies := [copy.path for copy in self._copied.values()]:
-            placed.append(
-                f"select {_PART_COLUMNS}, source, file_row_number as place "
-                f"from read_parquet({listed(copies)}, file_row_number = true) where k <> 'item'"
-            )
-        if opens := self._part_files(counting.opens, folder.OPEN):
-            placed.append(_part_rows(opens, _PART_COLUMNS, ", file_row_number as place"))
-        rows = " union all ".join(placed)
-        cursor.execute("delete from _superseded")
-        cursor.execute(
-            f"insert into _superseded select source, place from ({rows}) "
-            f"{_NEWEST.replace(' = 1', ' > 1')}"
-        )
-        cursor.execute(
-            f"create or replace view _live as select * exclude (place) from ({rows}) as r "
-            f"anti join _superseded as s on s.place = r.place and s.source = r.source"
-        )
 
     def _part_files(self, names: Iterable[PartName], file: str) -> list[Path]:
         """The files of one kind that can be read, and one that has the newest columns."""
@@ -428,12 +398,12 @@ class Reader:
 
     def _part_views(self, counting: Counting) -> Iterable[str]:
         """The views over the files of parts."""
-        for view, file, names, columns, nothing in (
-            ("_data", folder.DATA, counting.parts, _PART_COLUMNS, _NOTHING),
-            ("_open", folder.OPEN, counting.opens, _PART_COLUMNS, _NOTHING),
-            ("_part_items", folder.ITEMS, counting.parts, "hash, value", _NO_ITEM),
+        for view, file, names in (
+            (relations.DATA_VIEW, folder.DATA, counting.parts),
+            (relations.OPEN_VIEW, folder.OPEN, counting.opens),
+            (relations.ITEMS_VIEW, folder.ITEMS, counting.parts),
         ):
-            yield _part_view(view, self._part_files(names, file), columns, nothing)
+            yield view.over(self._part_files(names, file))
 
     def _is_readable(self, path: Path) -> bool:
         cursor = self._database.cursor()  # its failure must not abort a transaction
@@ -444,94 +414,6 @@ class Reader:
             return False
         finally:
             cursor.close()
-
-
-def _connect(
-    layout: Layout, memory_limit: str, views: Iterable[str], spill: Path | None
-) -> duckdb.DuckDBPyConnection:
-    database = duckdb.connect(
-        ":memory:",
-        config={
-            "threads": 2,
-            "memory_limit": memory_limit,
-            "temp_directory": str(spill or ""),  # else it were the user's working directory
-            "max_temp_directory_size": SPILL_SIZE,
-            "python_enable_replacements": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "allow_community_extensions": False,
-            "errors_as_json": True,
-        },
-    )
-    database.execute("set global TimeZone = 'UTC'")
-    database.execute(f"create table _hot_rows as select {_NOTHING}, ''::varchar as source, "
-                     "0::bigint as place where false")  # fmt: skip
-    database.execute("create table _hot_values (hash varchar, value json, source varchar)")
-    database.execute("create table _gone (owner varchar)")
-    database.execute("create sequence _places")
-    database.execute("create table _superseded (source varchar, place bigint)")
-    empty = [
-        _part_view("_data", [], "", _NOTHING),
-        _part_view("_open", [], "", _NOTHING),
-        _part_view("_part_items", [], "", _NO_ITEM),
-    ]
-    hot = [
-        "create view _hot as select * exclude (place) from _hot_rows",
-        "create view _hot_items as select * from _hot_values",
-    ]
-    for text in (*hot, *empty, *views):
-        database.execute(text)
-    database.execute("set global parquet_metadata_cache = true")
-    allowed = [layout.root] if spill is None else [layout.root, spill]
-    database.execute(f"set allowed_directories = {listed(allowed)}")
-    database.execute("set enable_external_access = false")
-    database.execute("set lock_configuration = true")
-    return database
-
-
-def _rows_in(files: str) -> str:
-    """The rows of segments, read where they are."""
-    return (
-        f"select {_COLUMNS}, {_DERIVE}, parse_filename(filename) as source "
-        f"from {_READ.format(files=files, columns=_RECORDS)} where {_KINDS}"
-    )
-
-
-def _items_in(files: str) -> str:
-    """The items of segments, read where they are."""
-    return (
-        "select hash, value, parse_filename(filename) as source "
-        f"from {_READ.format(files=files, columns=_ITEMS)} where k = 'item'"
-    )
-
-
-def _select(layout: Layout, name: SegmentName) -> str:
-    """What the copy of a segment holds: all but the starts whose end is in it too."""
-    file = listed([layout.segment(name)])
-    read = _READ.format(files=file, columns=_BOTH)
-    keys = _READ.format(files=file, columns=_KEYS)
-    return (
-        f"select {_COLUMNS}, {_DERIVE}, hash, value, parse_filename(filename) as source "
-        f"from {read} as r where k = 'item' or ({_KINDS} and (coalesce(rev, 0) > 0 or not exists "
-        f"(from {keys} as e where e.rev > 0 and e.k = r.k and e.trace_id = r.trace_id "
-        f"and coalesce(e.span_id, '') = coalesce(r.span_id, ''))))"
-    )
-
-
-def _part_view(view: str, paths: Sequence[Path], columns: str, nothing: str) -> str:
-    """A view over one kind of file of parts."""
-    if not paths:
-        empty = f"select {nothing}, null::varchar as source where false"
-        return f"create or replace view {view} as {empty}"
-    return f"create or replace view {view} as {_part_rows(paths, columns)}"
-
-
-def _part_rows(paths: Sequence[Path], columns: str, place: str = "") -> str:
-    return (
-        f"select {columns}, split_part(split_part(filename, '/parts/', -1), '/', 1) as source"
-        f"{place} from read_parquet({listed(paths)}, filename = true, union_by_name = true"
-        f"{', file_row_number = true' if place else ''})"
-    )
 
 
 def said(error: BaseException) -> tuple[str, str, int | None]:

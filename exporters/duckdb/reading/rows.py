@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from exporters.duckdb.reading.fragments import Place
 from exporters.duckdb.reading.index import Index
 from exporters.duckdb.reading.sources import Row, Source, Sources
+from exporters.duckdb.views import cost
+from exporters.duckdb.views.cost import Costs, Spent, written_to_cache
 from exporters.search import (
     MODEL_CALLS,
     Call,
@@ -18,10 +20,10 @@ from exporters.search import (
     failure_of,
     in_order,
     preview,
-    tokens_of,
+    sums_of,
 )
 from exporters.status import SpanFacts, TraceFacts, judge
-from exporters.store import SpanDetail, SpanRow, SpanStatus, TraceRow
+from exporters.store import LastSign, Lost, SpanDetail, SpanRow, SpanStatus, TraceRow
 
 _HASH = re.compile(r"[0-9a-f]{32}")
 # Keys of a value that is kept elsewhere; the others are what SQL asks of a large error.
@@ -35,7 +37,8 @@ Places = Mapping[str, Sequence[Place]]
 def trace_rows(index: Index, trace_ids: Collection[str]) -> list[TraceRow]:
     """Rows of traces, in no order; ids that are not known are left out."""
     places = index.fragments.places(trace_ids) if trace_ids else {}
-    lost = index.incomplete(places)
+    lost = index.lost(places)
+    costs = cost.current()
     rows: list[TraceRow] = []
     for some in _groups(places):
         skeletons = index.sources.skeletons(some)
@@ -44,7 +47,9 @@ def trace_rows(index: Index, trace_ids: Collection[str]) -> list[TraceRow]:
             if found:
                 content = Content(index.sources, {row.at for row in found})
                 rows.append(
-                    _trace_row(index, found, content, talk[trace_id], incomplete=trace_id in lost)
+                    _trace_row(
+                        index, found, content, talk[trace_id], costs, lost=lost.get(trace_id, ())
+                    )
                 )
     return rows
 
@@ -53,7 +58,8 @@ def span_rows(index: Index, trace_id: str) -> list[SpanRow]:
     """Spans of a trace, in order; none where the trace is unknown."""
     places = index.fragments.places([trace_id])
     found = index.sources.skeletons(places).get(trace_id, ())
-    return in_order(_span_row(index, row) for row in found if row.k == "span")
+    costs = cost.current()
+    return in_order(_span_row(index, row, costs) for row in found if row.k == "span")
 
 
 def detail_of(index: Index, trace_id: str, span_id: str) -> SpanDetail | None:
@@ -61,7 +67,9 @@ def detail_of(index: Index, trace_id: str, span_id: str) -> SpanDetail | None:
     places = index.fragments.places([trace_id])
     for row in index.sources.whole(places, span_id).get(trace_id, ()):
         if row.k == "span" and row.span_id == span_id:
-            return _detail(index, row, Content(index.sources, {row.at}))
+            return _detail(
+                _span_row(index, row, cost.current()), row, Content(index.sources, {row.at})
+            )
     return None
 
 
@@ -74,8 +82,9 @@ def details_of(index: Index, trace_id: str) -> Iterator[SpanDetail]:
     content.prefetch(
         *(field for row in found for field in (row.input, row.output, row.instructions, row.tools))
     )
-    for span in in_order(_span_row(index, row) for row in found):
-        yield _detail(index, rows[span.span_id], content)
+    costs = cost.current()
+    for span in in_order(_span_row(index, row, costs) for row in found):
+        yield _detail(span, rows[span.span_id], content)
 
 
 def _groups(places: Places) -> Iterator[Places]:
@@ -102,7 +111,13 @@ class _Talk(NamedTuple):
 
 
 def _trace_row(
-    index: Index, rows: Sequence[Row], content: Content, talk: _Talk, *, incomplete: bool
+    index: Index,
+    rows: Sequence[Row],
+    content: Content,
+    talk: _Talk,
+    costs: Costs,
+    *,
+    lost: Sequence[Lost],
 ) -> TraceRow:
     spans = [row for row in rows if row.k == "span"]
     own = next((row for row in rows if row.k == "trace"), None)
@@ -124,7 +139,7 @@ def _trace_row(
         ),
         [_facts(span, content) for span in spans] if trouble else (),
     )
-    sums = tokens_of([_call(span) for span in spans if span.type in MODEL_CALLS])
+    sums = sums_of([_call(span, costs) for span in spans if span.type in MODEL_CALLS])
     named = own.name if own is not None else None
     return TraceRow(
         trace_id=trace_id,
@@ -147,8 +162,24 @@ def _trace_row(
         output_tokens=sums.output_tokens,
         cached_tokens=sums.cached_tokens,
         reasoning_tokens=sums.reasoning_tokens,
+        cost_usd=sums.cost_usd,
+        unpriced_calls=sums.unpriced_calls,
         models=tuple(sorted({span.model for span in spans if span.model is not None})),
-        incomplete=incomplete,
+        incomplete=bool(lost),
+        lost=lost,
+        last_sign=_last_sign(rows) if verdict.status == "interrupted" else None,
+    )
+
+
+def _last_sign(rows: Sequence[Row]) -> LastSign:
+    """What the newest of a trace's rows tells of its recorder; owners are `<host>-<pid>-<rand>`."""
+    last = max(rows, key=lambda row: (max(row.start_ns, row.end_ns or 0), row.seq))
+    host, _, rest = (last.owner or "").rpartition("-")[0].rpartition("-")
+    known = bool(host) and rest.isascii() and rest.isdecimal()
+    return LastSign(
+        at_ns=max(last.start_ns, last.end_ns or 0),
+        host=host if known else None,
+        pid=int(rest) if known else None,
     )
 
 
@@ -201,7 +232,7 @@ def _facts(span: Row, content: Content) -> SpanFacts:
     )
 
 
-def _call(span: Row) -> Call:
+def _call(span: Row, costs: Costs) -> Call:
     return Call(
         span.span_id or "",
         span.parent_id,
@@ -209,14 +240,23 @@ def _call(span: Row) -> Call:
         span.output_tokens,
         span.cached_tokens,
         span.reasoning_tokens,
+        _cost(span, costs),
     )
+
+
+def _cost(row: Row, costs: Costs) -> float | None:
+    if row.type not in MODEL_CALLS:
+        return None
+    written = written_to_cache(row.data)
+    spent = Spent(row.input_tokens, row.output_tokens, row.cached_tokens, written)
+    return costs.dollars(row.model, spent, start_ns=row.start_ns)
 
 
 def _span_status(status: str) -> SpanStatus:
     return status  # type: ignore[return-value]
 
 
-def _span_row(index: Index, row: Row) -> SpanRow:
+def _span_row(index: Index, row: Row, costs: Costs) -> SpanRow:
     content = Content(index.sources, {row.at})
     data = row.data if row.type in ("handoff", "turn") else None
     gone = row.status == "running" and row.owner in index.gone
@@ -233,10 +273,11 @@ def _span_row(index: Index, row: Row) -> SpanRow:
         model=row.model,
         input_tokens=row.input_tokens,
         output_tokens=row.output_tokens,
+        cost_usd=_cost(row, costs),
     )
 
 
-def _detail(index: Index, row: Row, content: Content) -> SpanDetail:
+def _detail(span: SpanRow, row: Row, content: Content) -> SpanDetail:
     content.prefetch(row.input, row.output, row.instructions, row.tools)
     rest = dict(as_object(content.in_place(row.data)))
     for key, value in (
@@ -248,7 +289,7 @@ def _detail(index: Index, row: Row, content: Content) -> SpanDetail:
             rest[key] = value
     usage = rest.get("usage")
     return SpanDetail(
-        row=_span_row(index, row),
+        row=span,
         trace_id=row.trace_id,
         trace_name=row.trace_name,
         input=content.whole(row.input),

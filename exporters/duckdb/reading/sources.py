@@ -7,6 +7,7 @@ they come from; a row that two sources hold, or that started in one and ended in
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -199,32 +200,49 @@ class Sources:
         where: str,
         given: Sequence[Any],
     ) -> Iterator[Row]:
-        files: dict[Path, PartName] = {}
-        low, high, still = 2**63 - 1, 0, False
-        for some in places.values():
-            for place in some:
-                name = self._names.get(place.source)
-                if name is None:
-                    raise Vanished
-                if not isinstance(name, PartName):
-                    continue
-                low, high = min(low, place.start_ns), max(high, place.end_ns, place.start_ns)
-                files[self._layout.part(name) / folder.DATA] = name
-                if place.flags & OPEN:
-                    still = True
-                    files[self._layout.part(name) / folder.OPEN] = name
+        files, starts = self._part_files(places)
         if not files:
             return
-        # The starts prune what is read where ids are not in order of time.
         ids = ", ".join("?" * len(places))
-        bounds = "true" if still or not low else f"start_ns between {low} and {high}"
+        wanted = ", ".join(name if name in columns else "null" for name in Row._fields[:-1])
         query = (
-            f"select {', '.join(columns)}, filename from read_parquet({{files}}, "
+            f"select {wanted}, filename from read_parquet({{files}}, "
             f"union_by_name = true, filename = true) "
-            f"where trace_id in ({ids}) and k in ('span', 'trace') and {bounds} and ({where})"
+            f"where trace_id in ({ids}) and k in ('span', 'trace') and {starts} and ({where})"
         )
+        parts = {str(path): part for path, part in files.items()}
         for *values, path in self._query(files, query, [*places, *given]):
-            yield _row(dict(zip(columns, values, strict=True)), files[Path(path)])
+            for field in _JSON_PLACES:
+                if values[field] is not None:
+                    values[field] = decode(values[field])
+            yield Row._make((*values, parts[path]))
+
+    def _part_files(
+        self, places: Mapping[str, Sequence[Place]]
+    ) -> tuple[dict[Path, PartName], str]:
+        """Files of parts that have rows of traces, and between which starts these are, in SQL.
+
+        The starts prune what is read where ids are not in order of time.
+        """
+        low, high, still = 2**63 - 1, 0, False
+        files: dict[Path, PartName] = {}
+        seen: set[tuple[int, bool]] = set()
+        for place in itertools.chain.from_iterable(places.values()):
+            name = self._names.get(place.source)
+            if name is None:
+                raise Vanished
+            if not isinstance(name, PartName):
+                continue
+            low, high = min(low, place.start_ns), max(high, place.end_ns, place.start_ns)
+            is_open = place.flags & OPEN != 0
+            if (place.source, is_open) not in seen:  # to make a path takes long
+                seen.add((place.source, is_open))
+                files[self._layout.part(name) / folder.DATA] = name
+                if is_open:
+                    still = True
+                    files[self._layout.part(name) / folder.OPEN] = name
+        bounded = low > 0 and not still
+        return files, f"start_ns between {low} and {high}" if bounded else "true"
 
     def _query(
         self, files: Mapping[Path, PartName], query: str, given: Sequence[Any]
@@ -350,13 +368,8 @@ def _rank(row: Row) -> tuple[int, bool, int]:
 
 
 def _row(fields: Mapping[str, Any], at: Source) -> Row:
-    values: list[Any] = [fields.get(name) for name in Row._fields[:-1]]
-    if isinstance(at, PartName):
-        for place in _JSON_PLACES:
-            if values[place] is not None:
-                values[place] = decode(values[place])
-    values.append(at)
-    return Row._make(values)
+    """A row of a segment's line."""
+    return Row._make((*(fields.get(name) for name in Row._fields[:-1]), at))
 
 
 _JSON_PLACES = tuple(place for place, name in enumerate(Row._fields) if name in _JSON)

@@ -15,9 +15,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+
+from exporters.duckdb.layout import is_locked
 
 CHUNK = 16 * 1024 * 1024
 _BODY = 18  # len('{"crc":"00000000",')
@@ -84,6 +86,7 @@ class Loss:
     reason: str
     items: int
     trace_id: str | None
+    exporter: str
 
 
 @dataclass(slots=True)
@@ -106,6 +109,8 @@ def read_places(places: bytes) -> Iterator[tuple[int, int]]:
 def chunks(path: Path, offset: int) -> Iterator[tuple[int, bytes]]:
     """Whole lines from an offset on to what is the end now, with the offset of each chunk.
 
+    The last line counts without its newline if its checksum holds and its writer is gone.
+
     Raises:
         OSError: If the file cannot be read.
     """
@@ -122,6 +127,9 @@ def chunks(path: Path, offset: int) -> Iterator[tuple[int, bytes]]:
                 yield offset, data[:cut] if cut < len(data) else data
                 offset += cut
             rest = data[cut:]
+        # Who died in a write may have got to all of the last line but its newline.
+        if rest and sound(rest) is not None and not is_locked(path):
+            yield offset, rest
 
 
 def scan_chunk(data: bytes, offset: int) -> Chunk:
@@ -130,7 +138,7 @@ def scan_chunk(data: bytes, offset: int) -> Chunk:
     Looks at the last line first: what a span said at its start is of no interest after its end.
     """
     found = Chunk()
-    over: set[tuple[bytes, bytes | None]] = set()  # what has ended
+    over: dict[tuple[bytes, bytes | None], tuple[Piece, str]] = {}  # what has ended, and where
     view = memoryview(data)
     end = len(data)
     while end > 0:
@@ -138,9 +146,10 @@ def scan_chunk(data: bytes, offset: int) -> Chunk:
         start = data.rfind(b"\n", 0, end) + 1
         if data.startswith(_ITEM, start + _BODY):  # checked when somebody needs it
             pass
-        elif (begun := _BEGUN.match(data, start, end)) is not None and begun.groups() in over:
-            trace, span = begun.groups()
-            _superseded(found, trace, span)
+        elif (begun := _BEGUN.match(data, start, end)) is not None and (
+            (known := over.get(begun.groups())) is not None  # type: ignore[arg-type]
+        ):
+            known[0].late.discard(known[1])  # a start whose end is further on
         elif (match := _HEAD.match(data, start, end)) is None or (
             (match[3] == b"1") != (match[13] is not None)
         ):
@@ -151,22 +160,21 @@ def scan_chunk(data: bytes, offset: int) -> Chunk:
             _, kind, _, trace, span, _, own, type, began, status, name, group, ended = (
                 match.groups()
             )
-            if ended is not None:
-                over.add((trace, span))
-            _add(
-                found,
-                _Said(
-                    trace.decode("utf-8", "replace"),
-                    "" if span is None else span.decode("utf-8", "replace"),
-                    (offset + start, end - start),
-                    int(began),
-                    None if ended is None else int(ended),
-                    status == b"error"
-                    or (type == b"guardrail" and data.find(b'"triggered":true', start, end) >= 0),
-                    own if kind == b"trace" else name,
-                    group,
-                ),
+            span_id = "" if span is None else span.decode("utf-8", "replace")
+            said = (
+                trace.decode("utf-8", "replace"),
+                span_id,
+                (offset + start, end - start),
+                int(began),
+                None if ended is None else int(ended),
+                status == b"error"
+                or (type == b"guardrail" and data.find(b'"triggered":true', start, end) >= 0),
+                own if kind == b"trace" else name,
+                group,
             )
+            piece = _add(found, said)
+            if ended is not None:
+                over[trace, span] = piece, span_id
         end = start
     return found
 
@@ -201,13 +209,13 @@ def _scan_odd(found: Chunk, line: bytes, offset: int) -> None:
         reason, items, trace = (fields.get(key) for key in ("reason", "items", "trace_id"))
         if isinstance(items, int):
             known = trace if isinstance(trace, str) else None
-            found.losses.append(Loss(str(reason), items, known))
+            found.losses.append(Loss(str(reason), items, known, str(fields.get("exporter"))))
         return
     if kind not in ("span", "trace") or not is_record(fields):
         return
     ended = fields.get("end_ns")
     data = fields.get("data")
-    said = _Said(
+    said = (
         fields["trace_id"],
         fields["span_id"] if kind == "span" else "",
         (offset, len(line)),
@@ -239,40 +247,37 @@ def is_record(fields: dict[str, Any]) -> bool:
     )
 
 
-class _Said(NamedTuple):
-    """What a line says; `span` is '' for the trace's own."""
-
-    trace: str
-    span: str
-    place: tuple[int, int]
-    start: int
-    end: int | None
-    trouble: bool
-    name: bytes | str | None
-    group: bytes | str | None
+# What a line says: trace; span, '' for the trace's own; place; start; end; whether it is trouble;
+# the trace's name; its group. Plain, as there are millions of them.
+_Said = tuple[
+    str, str, tuple[int, int], int, int | None, bool, bytes | str | None, bytes | str | None
+]
 
 
-def _add(found: Chunk, said: _Said) -> None:
-    piece = found.pieces.get(said.trace)
+def _add(found: Chunk, said: _Said) -> Piece:
+    """Take in what a line says, and give what it belongs to."""
+    trace, span, place, start, end, trouble, name, group = said
+    piece = found.pieces.get(trace)
     if piece is None:
-        piece = found.pieces[said.trace] = Piece()
-    if said.span in piece.ended:
-        if said.end is None:
-            piece.late.discard(said.span)
-        return
-    if said.start and (not piece.start or said.start < piece.start):
-        piece.start = said.start
-    if said.end is None:
-        piece.began.add(said.span)
+        piece = found.pieces[trace] = Piece()
+    if span in piece.ended:
+        if end is None:
+            piece.late.discard(span)
+        return piece
+    if start and (not piece.start or start < piece.start):
+        piece.start = start
+    if end is None:
+        piece.began.add(span)
     else:
-        _end(piece, said.span, said.end)
-    piece.lines.setdefault(said.span, said.place)
-    if said.trouble:
+        _end(piece, span, end)
+    piece.lines.setdefault(span, place)
+    if trouble:
         piece.flags |= TROUBLE
-    if said.name is not None and (piece.name is None or not said.span):
-        piece.name = _text(said.name)
-    if said.group is not None and piece.group is None:
-        piece.group = _text(said.group)
+    if name is not None and (piece.name is None or not span):
+        piece.name = _text(name)
+    if group is not None and piece.group is None:
+        piece.group = _text(group)
+    return piece
 
 
 def _end(piece: Piece, span: str, end: int) -> None:
@@ -285,12 +290,6 @@ def _end(piece: Piece, span: str, end: int) -> None:
     piece.end = max(piece.end, end)
     if not span:
         piece.flags |= ENDED
-
-
-def _superseded(found: Chunk, trace: bytes, span: bytes | None) -> None:
-    """A start whose end is further on in the chunk."""
-    piece = found.pieces[trace.decode("utf-8", "replace")]
-    piece.late.discard("" if span is None else span.decode("utf-8", "replace"))
 
 
 def _text(value: bytes | str) -> str:

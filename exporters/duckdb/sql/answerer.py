@@ -11,15 +11,14 @@ import contextlib
 import os
 import pickle
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from exporters.duckdb import scratch
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.sql import frames
 from exporters.store import StoreError
@@ -47,9 +46,10 @@ class Answerer:
         self._writing = threading.Lock()  # else a message could go to a file that is opened next
         self._hear: Callable[[Event], None] | None = None
         self._number = 0
-        self._spill = _private_folder()
+        self._scratch = scratch.made()
+        spill = None if self._scratch is None else self._scratch.path
         try:
-            self._process, self._to, self._from = _start(layout, surroundings, self._spill)
+            self._process, self._to, self._from = _start(layout, surroundings, spill)
         except BaseException:
             self._clear()
             raise
@@ -111,15 +111,18 @@ class Answerer:
     def disown(self) -> None:
         """In a forked child: the process is the parent's; let go of what leads to it."""
         self.leave()  # it is not ours to wait for
-        self._hear, self.gone, self._spill = None, True, None
+        self._hear, self.gone = None, True
+        if self._scratch is not None:
+            self._scratch.leave()
+            self._scratch = None
         for fd in (self._to, self._from):
             with contextlib.suppress(OSError):
                 os.close(fd)
 
     def _clear(self) -> None:
         """Remove what the process spilled: one that was killed could not."""
-        if self._spill is not None:
-            shutil.rmtree(self._spill, ignore_errors=True)
+        if self._scratch is not None:
+            self._scratch.close()
 
     def _tell(self, message: Event) -> None:
         data = frames.packed(message)
@@ -153,13 +156,6 @@ def _command(layout: Layout) -> list[str]:
     # -P: the folder that the program runs in must not bring modules of the same names.
     module = "exporters.duckdb.sql.answering"
     return [sys.executable or "python", "-P", "-m", module, "--store", str(layout.catalog)]
-
-
-def _private_folder() -> Path | None:
-    """A folder that only this user can look into; None where none can be made."""
-    with contextlib.suppress(OSError):
-        return Path(tempfile.mkdtemp(prefix="flightlog-sql-"))
-    return None
 
 
 def _start(

@@ -10,7 +10,8 @@ deadline and kills a second later, and should it be gone or stopped, this proces
 
 Messages in: `("ask", number, query, params, limit, seconds)` (the parameters are
 a pickle of their own), `("interrupt", number)`. Out:
-`("begun", number)` once the store has been read, then `("rows", number, rows)` as often as needed
+`("begun", number)` once the store has been read, and between two of those `("reading", number)`
+where the question needs more of it than is ready; then `("rows", number, rows)` as often as needed
 and `("done", number, columns, truncated, elapsed_ms, last)`, or `("failed", number, kind, text,
 position, last)`, where `last` says that this process ends now, as its memory ran out or as it
 would keep too much of it. An answer is sent when it is whole,
@@ -34,13 +35,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import duckdb
 
+from exporters.duckdb import scratch
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.reading.reader import Reader
 from exporters.duckdb.sql import frames, gate
+from exporters.duckdb.sql.scope import Scope, scope_of
 from exporters.duckdb.views.catalog import statements
 from exporters.store import QueryError, StoreError
 
@@ -148,16 +151,18 @@ class Answering:
         reader = self._ready()
         reader.refresh()
         self._slim = _resident()
-        frames.send(self._outbound, frames.packed(("begun", question.number)))
-        faulthandler.dump_traceback_later(question.seconds + _GRACE, exit=True)
+        self._say(question, "begun")
         given = _given(question.params)
         started = time.monotonic()
         for attempt in range(_TRIES):
             with contextlib.closing(reader.cursor()) as cursor, self._interruptible(cursor):
                 try:
                     self._heed(question)
-                    gate.check(cursor, question.query)
-                    *answer, (columns, truncated) = self._run(cursor, question, given)
+                    tree = gate.check(cursor, question.query)
+                    query = gate.listing(cursor, question.query, tree) or question.query
+                    started += self._gather(question, scope_of(tree, given))
+                    self._heed(question)
+                    *answer, (columns, truncated) = self._run(cursor, question, query, given)
                 except duckdb.Error as error:
                     if attempt == _TRIES - 1 or not _is_of_files(reader, error):
                         raise
@@ -167,14 +172,33 @@ class Answering:
             return [*answer, (columns, truncated, elapsed)]
         raise AssertionError("unreachable")
 
+    def _say(self, question: _Question, what: Literal["begun", "reading"]) -> None:
+        """Tell how far the question is; its time counts from where it has begun."""
+        faulthandler.cancel_dump_traceback_later()
+        frames.send(self._outbound, frames.packed((what, question.number)))
+        if what == "begun":
+            faulthandler.dump_traceback_later(question.seconds + _GRACE, exit=True)
+
+    def _gather(self, question: _Question, scope: Scope) -> float:
+        """Make ready what the question can see of a backlog; gives the seconds that it took."""
+        reader = self._ready()
+        if not (scope.rows and reader.has_backlog):
+            return 0.0
+        self._say(question, "reading")
+        started = time.monotonic()
+        reader.gather(scope.trace_id)
+        self._slim = max(self._slim, _resident())
+        self._say(question, "begun")
+        return time.monotonic() - started
+
     def _run(
-        self, cursor: duckdb.DuckDBPyConnection, question: _Question, given: Any
+        self, cursor: duckdb.DuckDBPyConnection, question: _Question, query: str, given: Any
     ) -> Iterator[Any]:
         """Messages with the rows, then the columns and whether there were more rows."""
         self._heed(question)
         cursor.execute("begin transaction read only")
         self._heed(question)
-        cursor.execute(question.query, given)
+        cursor.execute(query, given)
         columns = [(name, str(kind)) for name, kind, *_ in cursor.description or ()]
         count = size = 0
         step = _FEW
@@ -316,6 +340,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for fd in (0, 1):  # what a library prints must not land in a frame
         os.dup2(nowhere, fd)
     confine()
+    if given.spill is not None:
+        with contextlib.suppress(OSError):
+            scratch.hold(given.spill)  # until the end, also where who asks is gone before
     Answering(Layout.of(given.store), inbound, outbound, given.spill).run(idle=given.idle)
     _remove(given.spill)
     return 0

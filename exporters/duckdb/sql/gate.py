@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from exporters.duckdb.parts import quoted
 from exporters.duckdb.reading.reader import said
 from exporters.store import QueryError
 
@@ -32,7 +33,7 @@ _WIDTH = re.compile(r"\d{5,}|\*|\{[^}]*\{")
 _REFUSED = frozenset(
     {"query", "query_table", "json_execute_serialized_sql", "json_serialize_plan", "getenv",
      "write_log", "parse_duckdb_log_message", "duckdb_secrets", "which_secret", "checkpoint",
-     "force_checkpoint"}
+     "force_checkpoint", "truncate_duckdb_logs"}
 )  # fmt: skip
 # They make large values in one step, which only killing the process would stop: told sooner.
 _CAPPED = frozenset(
@@ -40,6 +41,16 @@ _CAPPED = frozenset(
      "bitstring"}
 )  # fmt: skip
 _FORMATS = frozenset({"format", "printf"})
+_SHOWS = re.compile(r'(?i)\s*(?:show|desc|describe)(?:\s+(?:all\s+)?(\w+|"\w+"))?\s*;?\s*')
+_LISTS = frozenset({"tables", "__show_tables_expanded"})
+_VIEWS = (
+    "select view_name as name, comment from duckdb_views() "
+    "where not internal and not starts_with(view_name, '_') order by lower(view_name)"
+)
+_COLUMNS = (
+    "select column_name, data_type as column_type, comment from duckdb_columns() "
+    "where table_name = {view} order by column_index"
+)
 _READS = "It takes one SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN statement"
 
 
@@ -70,8 +81,8 @@ def shields() -> Iterator[str]:
         )
 
 
-def check(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Refuse what is not one reading statement.
+def check(cursor: duckdb.DuckDBPyConnection, query: str) -> Mapping[str, Any]:
+    """Refuse what is not one reading statement; gives the syntax tree of one that is.
 
     Raises:
         QueryError: With the rule.
@@ -97,11 +108,10 @@ def check(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         inner = _EXPLAIN.sub("", _bare(query), count=1)
         if _EXPLAIN.match(_bare(inner)):
             raise _refusal("nested EXPLAIN")
-        check(cursor, inner)
-    elif kind != duckdb.StatementType.SELECT:
+        return check(cursor, inner)
+    if kind != duckdb.StatementType.SELECT:
         raise _refusal(str(kind).rpartition(".")[2])
-    else:
-        _check_tree(cursor, query)
+    return _checked_tree(cursor, query)
 
 
 def _refusal(kind: str) -> QueryError:
@@ -118,9 +128,11 @@ def _bare(query: str) -> str:
     return query
 
 
-def _check_tree(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
+def _checked_tree(cursor: duckdb.DuckDBPyConnection, query: str) -> Mapping[str, Any]:
     row = cursor.execute("select json_serialize_sql(?)", [query]).fetchone()
-    tree = json.loads(row[0]) if row else {}
+    tree: dict[str, Any] = json.loads(row[0]) if row else {}
+    if tree.get("error", True):  # what cannot be looked through does not go through
+        raise _refusal("another kind of")
     for node in _nodes(tree):
         if node.get("type") in ("INSERT_QUERY_NODE", "UPDATE_QUERY_NODE", "DELETE_QUERY_NODE"):
             raise _refusal("writing WITH")
@@ -137,6 +149,24 @@ def _check_tree(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
             raise _refused_function(
                 name, "needs a text in place, without wide fields, to format by"
             )
+    return tree
+
+
+def listing(cursor: duckdb.DuckDBPyConnection, query: str, tree: Mapping[str, Any]) -> str | None:
+    """What is asked in place of SHOW TABLES, or of DESCRIBE and a view of ours; None for all else.
+
+    DuckDB would list what views are made of among them, and leave out what columns mean.
+    """
+    asked = _SHOWS.fullmatch(_bare(query))
+    shown = tree["statements"][0]["node"].get("from_table") or {}
+    if asked is None or shown.get("type") != "SHOW_REF":
+        return None
+    if shown.get("show_type") == "SHOW_SPECIAL":
+        return _VIEWS if str(shown.get("table_name")).strip('"') in _LISTS else None
+    name = str(asked[1]).strip('"')
+    found = cursor.execute(f"select name from ({_VIEWS}) where lower(name) = lower(?)", [name])
+    view = found.fetchone()
+    return None if view is None else _COLUMNS.format(view=quoted(view[0]))
 
 
 def _refused_function(name: str, why: str) -> QueryError:

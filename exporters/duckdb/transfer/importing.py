@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,18 @@ from typing import Any
 import duckdb
 import orjson
 
-from exporters.duckdb.layout import DATA, ITEMS, OPEN, Layout, Listing, PartName, create, scan
+from exporters.duckdb.layout import (
+    DATA,
+    ITEMS,
+    OPEN,
+    Layout,
+    Listing,
+    PartName,
+    check_path,
+    create,
+    read_format,
+    scan,
+)
 from exporters.duckdb.parts import (
     PartError,
     Steps,
@@ -42,6 +54,7 @@ from exporters.store import StoreError
 _MEMORY = "1GB"  # for a file of records at a time; the rest is spilled
 _WAIT_SECONDS = 60.0
 _PAUSE = 0.05
+_OFTEN = 10_000  # records
 _MOST_BAD = 20  # bad records that are named
 _KEYS = ("k", "trace_id", "span_id", "owner", "seq")
 # What a row refers to, and what a list of references among its items refers to.
@@ -83,34 +96,39 @@ def import_files(
     *,
     skip_bad: bool = False,
     steps: Steps = nothing,
+    told: Callable[[int], object] = lambda count: None,
 ) -> Imported:
     """Put the records of files into a store, which is made if it is not there.
 
     Where something cannot be read and `skip_bad` is not given, nothing is imported; `bad_count`
-    of what is returned says so.
+    of what is returned says so. A store that is not there is made only once there is something to
+    put into it.
 
     Args:
         store: The store's path.
-        files: Files of JSON Lines, Parquet or OTLP JSON.
+        files: Files of JSON Lines, Parquet or OTLP JSON, or of `flightlog export --single`.
         skip_bad: Whether to import the rest where something cannot be read.
         steps: Told of each step of writing.
+        told: Told from time to time how many records have been read.
 
     Raises:
         StoreError: If the store cannot be written, or a file cannot be read at all.
     """
     layout = Layout.of(store)
-    create(layout)
+    check_path(layout)
     done = Imported()
     try:
-        with workspace(layout) as (con, folder):
-            con.execute(f"set memory_limit = '{_MEMORY}'")
+        with _staging(layout) as folder:
             with Stage(folder) as staged:
                 for path in files:
-                    _read(path, staged, done)
+                    _read(path, staged, done, told)
             steps("staged")
             done.lost = staged.lost
-            if not done.bad_count or skip_bad:
-                _commit(con, layout, staged.chunks, done, steps)
+            if staged.chunks and (skip_bad or not done.bad_count):
+                create(layout)
+                with workspace(layout) as (con, _):
+                    con.execute(f"set memory_limit = '{_MEMORY}'")
+                    _commit(con, layout, staged.chunks, done, steps)
     except (OSError, duckdb.Error, PartError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise StoreError(
@@ -121,8 +139,24 @@ def import_files(
     return done
 
 
-def _read(path: Path, staged: Stage, done: Imported) -> None:
-    for found in parse_file(path):
+@contextlib.contextmanager
+def _staging(layout: Layout) -> Iterator[Path]:
+    """A folder for what is read: in the store, or beside its place where it is not there yet."""
+    place = layout.tmp
+    if read_format(layout) is not None:
+        create(layout)
+    else:
+        place = layout.root.parent
+        while not place.is_dir() and place != place.parent:
+            place = place.parent
+    with tempfile.TemporaryDirectory(prefix=".flightlog-import-", dir=place) as folder:
+        yield Path(folder)
+
+
+def _read(path: Path, staged: Stage, done: Imported, told: Callable[[int], object]) -> None:
+    for count, found in enumerate(parse_file(path), 1):
+        if count % _OFTEN == 0:
+            told(count)
         if isinstance(found, Kept):
             staged.add(found)
             continue
@@ -138,8 +172,6 @@ def _commit(
     done: Imported,
     steps: Steps,
 ) -> None:
-    if not chunks:
-        return
     compact(layout.catalog)  # what the dead left open is in parts then, where its end can cover it
     before: set[str] = set()
     seen: set[str] = set()
@@ -169,7 +201,7 @@ def _commit_chunk(
         "select distinct trace_id from record where k in ('span', 'trace')"
     ).fetchall()
     spans = _count(con, "select count(*) from record where k = 'span'")
-    _find_known(con, layout, listing)
+    _find_known(con, layout, listing, {trace_id for (trace_id,) in ids})
     there = con.execute(
         "select distinct trace_id from known where k in ('span', 'trace')"
     ).fetchall()
@@ -192,8 +224,14 @@ def _commit_chunk(
     done.parts.append(name.dirname)
 
 
-def _find_known(con: duckdb.DuckDBPyConnection, layout: Layout, listing: Listing) -> None:
-    """Make the table `known` of what the store has of the records, and where."""
+def _find_known(
+    con: duckdb.DuckDBPyConnection, layout: Layout, listing: Listing, traces: Collection[str]
+) -> None:
+    """Make the table `known` of what the store has of the records, and where.
+
+    Records of other traces than these are not looked at, so that what a program is writing
+    meanwhile, which may be much, is not held in memory.
+    """
     con.execute(
         "create or replace temp table known (k varchar, trace_id varchar, span_id varchar, "
         "owner varchar, seq bigint, ended boolean, place varchar)"
@@ -213,7 +251,12 @@ def _find_known(con: duckdb.DuckDBPyConnection, layout: Layout, listing: Listing
             raise
         except duckdb.Error:  # a damaged part: what it had is not there
             continue
-    keys_found = [row for name in listing.live_segments for row in _rows_of(layout.segment(name))]
+    keys_found = [
+        row
+        for name in listing.live_segments
+        for row in _rows_of(layout.segment(name))
+        if row[0] not in ("span", "trace") or row[1] in traces
+    ]
     columns = [[row[at] for row in keys_found] for at in range(len(_KEYS))]
     con.execute(
         "insert into known select *, false, 'hot' from (select unnest(?::varchar[]), "

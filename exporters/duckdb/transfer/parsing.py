@@ -11,13 +11,14 @@ import orjson
 
 from exporters.duckdb.parts import quoted
 from exporters.duckdb.schema import RECORD
+from exporters.duckdb.transfer.unpacking import read_single
 from exporters.otlp.decode import decode_document, is_document
 from exporters.record import BadRecordError, Kept, from_fields, from_json
 from exporters.store import StoreError
 
 _JSON_COLUMNS = {field.name for field in RECORD if field.type == "JSON"}
 _ROWS = 256
-_EXPECTED = "It takes JSON Lines or Parquet as flightlog exports them, or OTLP in JSON"
+_EXPECTED = "It takes JSON Lines, Parquet or DuckDB as flightlog exports them, or OTLP in JSON"
 _PARQUET, _DATABASE = b"PAR1", b"DUCK"
 _LONGEST = 512 * 1024 * 1024  # bytes of a line, or of a document
 
@@ -46,10 +47,7 @@ def parse_file(path: Path) -> Iterator[Kept | Bad]:
             if head.startswith(_PARQUET):
                 yield from _parquet(path)
             elif head.endswith(_DATABASE):
-                raise StoreError(
-                    f"{str(path)!r} is a DuckDB file, which is for looking into. {_EXPECTED}. "
-                    f"Have the traces exported with --format jsonl from where they came."
-                )
+                yield from read_single(path)
             else:
                 yield from _json(path, file)
     except OSError as error:
@@ -122,6 +120,7 @@ def _parquet(path: Path) -> Iterator[Kept | Bad]:
     con = duckdb.connect(config={"threads": 1, "memory_limit": "1GB"})
     try:
         source = f"read_parquet({quoted(path)})"
+        con.execute("set enable_progress_bar = false")  # it goes to stdout, which is the user's
         con.execute("set TimeZone = 'UTC'")
         columns = {row[0] for row in con.execute(f"describe select * from {source}").fetchall()}
         if "k" not in columns:

@@ -1,4 +1,4 @@
-"""Records as one DuckDB file: tables of the names and columns of the store's views.
+"""Records as one DuckDB file: tables of the names and columns of the store's views, and records.
 
 The views are made over the records as they are over a store, and each is written out as a table:
 what they show of traces and of spans, some traces at a time, so that memory stays bounded.
@@ -54,6 +54,7 @@ _README = (
     "Begin with: SELECT name, status, span_count FROM traces ORDER BY started_at",
     "SELECT comment FROM duckdb_columns() tells what each column means.",
     'The table items holds what other tables give by reference, such as {"$ref": hash}.',
+    "To have the page and the commands too: flightlog import THIS-FILE --store NEW.duckdb",
 )
 
 
@@ -151,6 +152,7 @@ def _add_chunk(con: duckdb.DuckDBPyConnection, views: _Views, slices: int) -> No
     for name in views.of_trace:
         con.execute(f"insert into single.{name} select * from {name}")
     con.execute(f"insert into slim select {_SLIM} from record")
+    con.execute("insert into single._records select * from record")
     con.execute(
         "insert into single.items select hash, value from item "
         "where hash not in (select hash from single.items)"
@@ -187,6 +189,8 @@ def _create(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _create_rest(con: duckdb.DuckDBPyConnection) -> None:
     """What a store has no view for: where to begin, and content that is given by reference."""
+    con.execute("create table single._records as select * from record limit 0")
+    con.execute("comment on table single._records is 'What flightlog import reads of this file'")
     con.execute("create table single.items as select hash, value from item limit 0")
     con.execute("comment on table single.items is 'Content that other tables give by its hash'")
     con.execute(

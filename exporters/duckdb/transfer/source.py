@@ -8,9 +8,10 @@ rows refer to; what the store no longer has of it is marked as rows of the viewe
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from exporters.duckdb import scratch
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.reading.reader import Reader
 from exporters.duckdb.schema import RECORD
@@ -18,6 +19,8 @@ from exporters.record import CountRecord, Kept
 from tracer.encoding import decode
 from tracer.snapshot import Content, SpanRecord, TraceRecord, Usage
 
+Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+COLUMNS = ", ".join(f'"{field.name}"' for field in RECORD)
 _HASH = re.compile(r"[0-9a-f]{32}")
 _VALUE = '{"value":'
 _MISSING = b'{"flightlog.lost":"content not found"}'
@@ -28,7 +31,6 @@ _KEPT_BYTES = 32 * 1024 * 1024  # items of the last rows that are kept for the n
 _LARGE = {"$ref", "message", "data"}
 _CONTENT = ("input", "output", "instructions", "tools")
 _IN_PLACE = ("metadata", "error", "data")
-_COLUMNS = ", ".join(f'"{field.name}"' for field in RECORD)
 _INDEX = """
 select trace_id, count(*) from _records where trace_id is not null {only}
 group by trace_id
@@ -52,7 +54,7 @@ where source = ? and hash in (select unnest(?::varchar[]))
 """
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """A row as the store keeps it, and the file that holds its items."""
 
     fields: dict[str, Any]
@@ -65,14 +67,19 @@ def read_records(layout: Layout, trace_ids: Collection[str] | None = None) -> It
     Raises:
         StoreError: If the store cannot be read.
     """
-    reader = Reader(layout)
-    items = _Items(reader)
+    folder = scratch.made()  # a backlog may be larger than memory
+    reader = Reader(layout, spill=None if folder is None else folder.path)
+    items = Items(reader.query)
+    only = next(iter(trace_ids)) if trace_ids is not None and len(trace_ids) == 1 else None
     try:
         reader.refresh()
+        reader.gather(only)
         for rows in _slices(reader, trace_ids):
-            yield from _whole(rows, items)
+            yield from whole(rows, items)
     finally:
         reader.close()
+        if folder is not None:
+            folder.close()
 
 
 def dead_owners(layout: Layout) -> list[str]:
@@ -85,7 +92,7 @@ def dead_owners(layout: Layout) -> list[str]:
         reader.close()
 
 
-def _slices(reader: Reader, trace_ids: Collection[str] | None) -> Iterator[list[_Row]]:
+def _slices(reader: Reader, trace_ids: Collection[str] | None) -> Iterator[list[Row]]:
     """Rows in order, at most so many at once."""
     index = _index(reader, trace_ids)
     batch: list[str] = []
@@ -102,7 +109,7 @@ def _slices(reader: Reader, trace_ids: Collection[str] | None) -> Iterator[list[
     if batch:
         yield _ask(reader, batch)
     if trace_ids is None:
-        rows = _rows(reader.query(_REST.format(columns=_COLUMNS)))
+        rows = rows_of(reader.query(_REST.format(columns=COLUMNS)))
         for start in range(0, len(rows), _ROWS):
             yield rows[start : start + _ROWS]
 
@@ -114,43 +121,47 @@ def _index(reader: Reader, trace_ids: Collection[str] | None) -> Iterable[tuple[
     return cast(list[tuple[str, int]], reader.query(_INDEX.format(only=only), [list(trace_ids)]))
 
 
-def _ask(reader: Reader, trace_ids: Sequence[str]) -> list[_Row]:
+def _ask(reader: Reader, trace_ids: Sequence[str]) -> list[Row]:
     # Ids stand in the text as parameters, so that they prune what is read.
     marks = ", ".join("?" * len(trace_ids))
-    query = _BY_PLACE.format(columns=_COLUMNS, marks=marks, slice="", order=_ORDER)
+    query = _BY_PLACE.format(columns=COLUMNS, marks=marks, slice="", order=_ORDER)
     place = {trace_id: number for number, trace_id in enumerate(trace_ids)}
-    rows = _rows(reader.query(query, list(trace_ids)))
+    rows = rows_of(reader.query(query, list(trace_ids)))
     return sorted(rows, key=lambda row: place[row.fields["trace_id"]])
 
 
-def _large(reader: Reader, trace_id: str) -> Iterator[list[_Row]]:
+def _large(reader: Reader, trace_id: str) -> Iterator[list[Row]]:
     """A trace of many rows: first where they are, then some of them at a time."""
     places = reader.query(_PLACES.format(marks="?", order=_ORDER), [trace_id])
     rest = [place for place in places if place[0] != "span"]
     spans = [place[2] for place in places if place[0] == "span"]
     if rest:
-        query = _BY_PLACE.format(columns=_COLUMNS, marks="?", slice="and k <> 'span'", order=_ORDER)
-        yield _rows(reader.query(query, [trace_id]))
+        query = _BY_PLACE.format(columns=COLUMNS, marks="?", slice="and k <> 'span'", order=_ORDER)
+        yield rows_of(reader.query(query, [trace_id]))
     query = _BY_PLACE.format(
-        columns=_COLUMNS,
+        columns=COLUMNS,
         marks="?",
         slice="and k = 'span' and span_id in (select unnest(?::varchar[]))",
         order=_ORDER,
     )
     for start in range(0, len(spans), _ROWS):
-        yield _rows(reader.query(query, [trace_id, spans[start : start + _ROWS]]))
+        yield rows_of(reader.query(query, [trace_id, spans[start : start + _ROWS]]))
 
 
-def _rows(found: Iterable[tuple[Any, ...]]) -> list[_Row]:
+def rows_of(found: Iterable[tuple[Any, ...]]) -> list[Row]:
+    """Rows of a query for `COLUMNS` and the source."""
     names = [field.name for field in RECORD]
-    return [_Row(dict(zip(names, row[:-1], strict=True)), row[-1]) for row in found]
+    return [Row(dict(zip(names, row[:-1], strict=True)), row[-1]) for row in found]
 
 
-class _Items:
-    """Items by hash: those of the rows at hand, and small ones of the rows before them."""
+class Items:
+    """Items by hash: those of the rows at hand, and small ones of the rows before them.
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    They are asked for by `query`, of a relation `_items`.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
         self._held: dict[str, bytes] = {}
         self._size = 0
 
@@ -158,7 +169,7 @@ class _Items:
         """Read what is not held yet."""
         missing = sorted(set(names) - self._held.keys())
         if missing:
-            found = self._reader.query(_ITEMS, [source, missing])
+            found = self._query(_ITEMS, [source, missing])
             for name, value in found:
                 self._held[name] = b"null" if value is None else value.encode()
                 self._size += len(self._held[name])
@@ -174,7 +185,8 @@ class _Items:
             self._size = 0
 
 
-def _whole(rows: Sequence[_Row], items: _Items) -> Iterator[Kept]:
+def whole(rows: Sequence[Row], items: Items) -> Iterator[Kept]:
+    """Rows as records, with their content."""
     for some in _groups(rows):
         for level in (_lists_of, _names_of):
             wanted: dict[str, set[str]] = {}
@@ -187,9 +199,9 @@ def _whole(rows: Sequence[_Row], items: _Items) -> Iterator[Kept]:
         items.tidy()
 
 
-def _groups(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+def _groups(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Rows whose large values may be held together."""
-    group: list[_Row] = []
+    group: list[Row] = []
     single: set[str] = set()
     for row in rows:
         own = set(_singles_of(row.fields))
@@ -221,18 +233,18 @@ def _singles_of(fields: Mapping[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _lists_of(fields: Mapping[str, Any], _items: _Items) -> Iterator[str]:
+def _lists_of(fields: Mapping[str, Any], _items: Items) -> Iterator[str]:
     for column in _CONTENT:
         yield from _said(fields[column]).get("lists", ())
 
 
-def _names_of(fields: Mapping[str, Any], items: _Items) -> Iterator[str]:
+def _names_of(fields: Mapping[str, Any], items: Items) -> Iterator[str]:
     yield from _singles_of(fields)
     for column in _CONTENT:
         yield from _elements(_said(fields[column]), items)
 
 
-def _elements(said: Mapping[str, Any], items: _Items) -> Iterator[str]:
+def _elements(said: Mapping[str, Any], items: Items) -> Iterator[str]:
     """Hashes of a list's elements, those that go by lists first."""
     for name in said.get("lists", ()):
         yield from decode(items.get(name) or b'["?"]')  # a list that is lost is one lost element
@@ -249,7 +261,7 @@ def _large_name(text: str | None) -> str | None:
     return cast(str, name) if known else None
 
 
-def _in_place(text: str | None, items: _Items) -> bytes | None:
+def _in_place(text: str | None, items: Items) -> bytes | None:
     if text is None:
         return None
     name = _large_name(text)
@@ -257,7 +269,7 @@ def _in_place(text: str | None, items: _Items) -> bytes | None:
     return text.encode() if found is None else found
 
 
-def _content(text: str | None, items: _Items) -> Content:
+def _content(text: str | None, items: Items) -> Content:
     if text is None:
         return None
     said = _said(text)
@@ -270,7 +282,7 @@ def _content(text: str | None, items: _Items) -> Content:
     return _MISSING
 
 
-def _kept(fields: Mapping[str, Any], items: _Items) -> Kept:
+def _kept(fields: Mapping[str, Any], items: Items) -> Kept:
     kind, owner, seq = fields["k"], fields["owner"] or "", fields["seq"] or 0
     if kind == "trace":
         return Kept(_trace(fields, items), owner, seq)
@@ -280,7 +292,7 @@ def _kept(fields: Mapping[str, Any], items: _Items) -> Kept:
     return Kept(CountRecord(kind, *(fields[name] for name in names)), owner, seq)
 
 
-def _trace(fields: Mapping[str, Any], items: _Items) -> TraceRecord:
+def _trace(fields: Mapping[str, Any], items: Items) -> TraceRecord:
     return TraceRecord(
         trace_id=fields["trace_id"],
         name=fields["name"] or "",
@@ -295,7 +307,7 @@ def _trace(fields: Mapping[str, Any], items: _Items) -> TraceRecord:
     )
 
 
-def _span(fields: Mapping[str, Any], items: _Items) -> SpanRecord:
+def _span(fields: Mapping[str, Any], items: Items) -> SpanRecord:
     content = {name: _content(fields[name], items) for name in _CONTENT}
     return SpanRecord(
         trace_id=fields["trace_id"],

@@ -64,5 +64,6 @@ def scratch_connection(spill: Path) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
+    con.execute("set enable_progress_bar = false")  # it goes to stdout, which is the user's
     con.execute("set global TimeZone = 'UTC'")
     return con

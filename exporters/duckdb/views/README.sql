@@ -15,7 +15,7 @@ select unnest([
     '- usage_by_model: what each model was used for and cost',
     '- losses: what could not be kept or delivered, by whom and why',
     '- deliveries: what exporters delivered or failed to',
-    'search(text) finds a text in whatever was said: FROM search(''refund'', ignore_case := true)',
+    'search(text) finds a text in whatever was said: FROM search(''refund'', ignore_case := true), or in one field: FROM search(''refund'', within := ''input'')',
     'Costs are counted by prices.csv in the folder, which flightlog writes from its own list and from yours: FLIGHTLOG_PRICES. A model that is not in it has no cost.',
     'A run whose process was killed stays running in this file, because its SQL cannot see which processes live; flightlog sql and exporters.sql show it as interrupted.',
     'If the folder was moved: SET VARIABLE trace_root = ''/new/place/traces.duckdb.d''',

@@ -140,6 +140,7 @@ def _filled(text: str, marks: dict[str, str]) -> str:
 def _build(draft: Path, layout: Layout) -> None:
     connection = duckdb.connect(":memory:", config={"threads": 1})
     try:
+        connection.execute("set enable_progress_bar = false")  # stdout is the user's
         connection.execute(
             f"attach {quoted(draft)} as catalog (storage_version '{STORAGE_VERSION}')"
         )

@@ -26,14 +26,17 @@ create macro _tier(tiers, tokens, moment) as
         tiers[1],
         list_filter(tiers, lambda t: (t.above = 0 or t.above < tokens) and t.since <= moment)[-1]);
 
+-- Without a float's noise: a tenth and two tenths are three tenths. cost.py has the same digits.
+create macro _usd(dollars) as round(dollars, 12);
+
 -- Cached tokens and those written to a cache are among those sent, reasoning among those received:
 -- each is priced once. What a server did not count cannot be priced, so null stays null.
-create macro _dollars(tier, sent, cached, written, received) as (
+create macro _dollars(tier, sent, cached, written, received) as _usd((
     (sent - least(coalesce(cached, 0) + coalesce(written, 0), sent)) * tier.input
     + least(coalesce(cached, 0), sent) * tier.cached_input
     + coalesce(written, 0) * coalesce(tier.cache_write, tier.input)
     + received * tier.output
-) / 1e6;
+) / 1e6);
 
 create view _model_calls as
 select
@@ -65,6 +68,6 @@ where (c.trace_id, c.parent_id) not in (
 ) or c.parent_id is null;
 
 create view _costs as
-select trace_id, sum(cost_usd) as cost_usd, count(*) filter (where cost_usd is null) as unpriced_calls
+select trace_id, _usd(sum(cost_usd)) as cost_usd, count(*) filter (where cost_usd is null) as unpriced_calls
 from _outer_calls
 group by trace_id;

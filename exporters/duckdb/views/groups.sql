@@ -9,7 +9,7 @@ select
     sum(span_count)::bigint as span_count,
     sum(input_tokens)::bigint as input_tokens,
     sum(output_tokens)::bigint as output_tokens,
-    sum(cost_usd) as cost_usd,
+    _usd(sum(cost_usd)) as cost_usd,
     sum(unpriced_calls)::bigint as unpriced_calls,
     list(trace_id order by started_at, trace_id) as trace_ids
 from traces

@@ -139,6 +139,7 @@ def _renew(layout: Layout) -> None:
     """Make our views anew inside the file. What its user made stays, tables of these names too."""
     connection = duckdb.connect(":memory:", config={"threads": 1})
     try:
+        connection.execute("set enable_progress_bar = false")  # stdout is the user's
         connection.execute(f"attach {quoted(layout.catalog)} as catalog")
         connection.execute("use catalog")
         taken = {

@@ -22,7 +22,7 @@ select
     coalesce(any_value(name) filter (where k = 'trace'), any_value(trace_name)) as name,
     any_value(group_id) as group_id,
     any_value(metadata) as metadata,
-    coalesce(any_value(nullif(start_ns, 0)) filter (where k = 'trace'), min(start_ns) filter (where k = 'span'), 0) as start_ns,
+    coalesce(min(nullif(start_ns, 0)), 0) as start_ns,
     case
         when bool_or(k = 'trace') then any_value(end_ns) filter (where k = 'trace')
         when bool_and(end_ns is not null) filter (where k = 'span') then max(end_ns) filter (where k = 'span')

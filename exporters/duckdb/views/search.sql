@@ -22,52 +22,64 @@ create macro _excerpt(value, text, ignore_case) as substr(
 create macro _is_list(value) as
     strlen(value) = /*list length*/ and regexp_full_match(value, '\["[0-9a-f]{32}"(,"[0-9a-f]{32}")*\]');
 
--- Shared content is looked through once, and then who names it, by itself or in a list of items.
-create macro search(text, ignore_case := false) as table
+create macro _asked(part, within) as coalesce(part = within, within is null);
+
+-- Items are looked through once, and then rows once: for the text, if it stands there, and for the
+-- names of the items that have it. A row that names items is split at its quotes, which gives their
+-- hashes, among other words that are no hash of an item.
+create macro search(text, ignore_case := false, within := null) as table
 with
-hits as materialized (
-    select source, hash, _excerpt(value::varchar, text, ignore_case) as excerpt
-    from _items
-    where _holds(value::varchar, text, ignore_case) and not _is_list(value::varchar)
+looked as materialized (
+    select source, hash, listed, if(listed, value::varchar, _excerpt(value::varchar, text, ignore_case)) as said
+    from (select source, hash, value, _is_list(value::varchar) as listed from _items)
+    -- Every hash is more than nothing; but it makes DuckDB expect few, and look each name up among
+    -- them rather than each of them among all the names.
+    where hash > '' and (listed or _holds(value::varchar, text, ignore_case))
 ),
-lists as materialized (
-    select e.source, e.hash, min(h.excerpt) as excerpt
+hits as materialized (
+    select source, hash, said as excerpt from looked where not listed
+    union all
+    select e.source, e.hash, min(h.said)
     from (
-        select source, hash, unnest(json_extract_string(value, '$[*]')) as element
-        from _items
-        where source in (select source from hits) and _is_list(value::varchar)
+        select source, hash, unnest(json_extract_string(said, '$[*]')) as element
+        from looked
+        where listed
     ) as e
-    inner join hits as h on h.source = e.source and h.hash = e.element
+    inner join (from looked where not listed) as h on h.source = e.source and h.hash = e.element
     group by e.source, e.hash
 ),
-found as (
-    select n.trace_id, nullif(n.span_id, '') as span_id, n.field, n.start_time, h.excerpt
-    from (
-        select trace_id, span_id, field, start_time, source, unnest(string_split(said, '"')) as hash
-        from _said
-        where source in (select source from hits)
-    ) as n
-    inner join (from hits union all from lists) as h on h.source = n.source and h.hash = n.hash
-    union all
-    select trace_id, span_id, field, start_time, _excerpt(said, text, ignore_case)
-    from (
-        select
-            trace_id, span_id, start_time,
-            unnest(['input', 'output', 'error']) as field,
-            unnest([
-                if(starts_with(input::varchar, '{"value":'), substr(input::varchar, 10, length(input::varchar) - 10), null),
-                if(starts_with(output::varchar, '{"value":'), substr(output::varchar, 10, length(output::varchar) - 10), null),
-                error::varchar
-            ]) as said
-        from _records
-        where k in ('span', 'trace') and (
-            _holds(input::varchar, text, ignore_case)
-            or _holds(output::varchar, text, ignore_case)
-            or _holds(error::varchar, text, ignore_case)
-        )
+spoken as (
+    select
+        trace_id, span_id, start_time, source,
+        unnest(['input', 'output', 'instructions', 'tools', 'error']) as field,
+        unnest([
+            if(_asked('input', within), input::varchar, null),
+            if(_asked('output', within), output::varchar, null),
+            if(_asked('instructions', within), instructions::varchar, null),
+            if(_asked('tools', within), tools::varchar, null),
+            if(_asked('error', within), '{"value":' || error::varchar || '}', null)
+        ]) as said
+    from _records
+    where k in ('span', 'trace') and (
+        (_asked('input', within) and (not starts_with(input::varchar, '{"value":') or _holds(input::varchar, text, ignore_case)))
+        or (_asked('output', within) and (not starts_with(output::varchar, '{"value":') or _holds(output::varchar, text, ignore_case)))
+        or (_asked('instructions', within) and instructions is not null)
+        or (_asked('tools', within) and tools is not null)
+        or (_asked('error', within) and _holds(error::varchar, text, ignore_case))
     )
-    where _holds(said, text, ignore_case)
+),
+pieces as (
+    select
+        trace_id, span_id, start_time, source, field,
+        unnest(case when not inline then string_split(said, '"') when _holds(said, text, ignore_case) then [''] else [] end) as name,
+        if(inline, _excerpt(said, text, ignore_case), null) as excerpt
+    from (
+        select * exclude (said), if(inline, substr(said, 10, length(said) - 10), said) as said
+        from (select *, starts_with(said, '{"value":') as inline from spoken)
+    )
 )
-select trace_id, span_id, field, min(excerpt) as excerpt, min(start_time) as started_at
-from found
-group by trace_id, span_id, field;
+select p.trace_id, p.span_id, p.field, min(coalesce(p.excerpt, h.excerpt)) as excerpt, min(p.start_time) as started_at
+from pieces as p
+left join hits as h on h.source = p.source and h.hash = p.name
+where p.excerpt is not null or h.excerpt is not null
+group by p.trace_id, p.span_id, p.field;

@@ -71,7 +71,7 @@ comment on view traces is 'Every trace, one a row';
 comment on column traces.trace_id is 'Its id';
 comment on column traces.name is 'Its name, as given to trace() or as workflow_name';
 comment on column traces.status is 'running, ok, error, blocked (a guardrail tripped), cancelled, or interrupted: its process died. Through this file alone an interrupted trace still shows as running, because SQL cannot see which processes live; flightlog sql and exporters.sql can';
-comment on column traces.started_at is 'When it started';
+comment on column traces.started_at is 'When it started: the earliest start of its own and of its spans';
 comment on column traces.ended_at is 'When it ended; null while it runs';
 comment on column traces.duration_ms is 'How long it took, in milliseconds; null while it runs';
 comment on column traces.span_count is 'How many spans it has';

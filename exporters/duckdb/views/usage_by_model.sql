@@ -7,7 +7,7 @@ select
     sum(cached_tokens)::bigint as cached_tokens,
     sum(output_tokens)::bigint as output_tokens,
     sum(reasoning_tokens)::bigint as reasoning_tokens,
-    sum(cost_usd) as cost_usd,
+    _usd(sum(cost_usd)) as cost_usd,
     count(*) filter (where cost_usd is null) as unpriced_calls,
     quantile_cont(duration_ms, 0.5) as p50_ms,
     quantile_cont(duration_ms, 0.95) as p95_ms,

@@ -180,10 +180,10 @@ def journal(store: Path) -> Iterator[Callable[..., Journal]]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], Any]], Any]:
-    """Waits for a condition, for ten seconds at most."""
+    """Waits for a condition, for a minute at most."""
 
     def wait(condition: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (result := condition()):
             if time.monotonic() > deadline:
                 pytest.fail("the condition did not come true in time")

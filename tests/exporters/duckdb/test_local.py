@@ -21,6 +21,7 @@ from exporters.duckdb.reading import reader as reader_module
 from exporters.duckdb.reading.index import Index
 from exporters.duckdb.reading.reader import Reader
 from exporters.duckdb.reading.rows import span_rows, trace_rows
+from exporters.duckdb.upkeep.packing import CORRUPT
 from exporters.store import NotFoundError, StoreError, TraceQuery
 
 
@@ -143,7 +144,7 @@ def test_no_trace_line(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
 
 def test_torn_line(spool: Any, store: DuckDBStore, rows: Any) -> None:
-    """An unfinished line is left for the next look; a damaged one is left out for good."""
+    """An unfinished line is left for the next look; a damaged one is left out, and counted."""
     name = spool.segment([rows.trace("t")])
     whole = spool.encode([rows.span("t", "a")])
     damaged = whole.replace(b'"a"', b'"x"')
@@ -152,6 +153,7 @@ def test_torn_line(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
     spool.append(name, whole[40:])
     assert [span.span_id for span in store.spans("t")] == ["a"]
+    assert store.info().losses == {CORRUPT: 1}
 
 
 def test_strange_lines(spool: Any, store: DuckDBStore, rows: Any) -> None:
@@ -190,13 +192,25 @@ def test_large_values(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
 
 def test_losses(spool: Any, store: DuckDBStore, rows: Any) -> None:
-    """Losses are summed by reason, and mark their trace."""
-    spool.segment([rows.trace("t"), rows.trace("u"), rows.loss("disk full", 3, "t"),
-                   rows.loss("disk full", 2), rows.loss("disk full", 2)])  # fmt: skip
+    """Losses are summed by reason, and by trace and exporter; in segments and parts alike."""
+    segments = [
+        spool.segment([rows.trace("t"), rows.trace("u"), rows.loss("disk full", 3, "t"),
+                       rows.loss("disk full", 2), rows.loss("disk full", 2)]),
+        spool.segment([rows.loss("disk full", 1, "t"),
+                       rows.loss("queue full", 5, "t") | {"exporter": "otlp"}]),
+    ]  # fmt: skip
 
-    assert store.info().losses == {"disk full": 7}
-    assert (store.get("t").incomplete, store.get("u").incomplete) == (True, False)
-    assert store.sql("SELECT sum(items) FROM losses").rows == [(7,)]
+    for compacted in (False, True):
+        if compacted:
+            spool.compact(segments)
+        assert store.info().losses == {"disk full": 8, "queue full": 5}
+        assert (store.get("t").incomplete, store.get("u").incomplete) == (True, False)
+        assert {(lost.exporter, lost.reason, lost.items) for lost in store.get("t").lost} == {
+            ("otlp", "queue full", 5),
+            ("duckdb", "disk full", 4),
+        }
+        assert store.get("u").lost == ()
+        assert store.sql("SELECT sum(items) FROM losses").rows == [(13,)]
 
 
 def test_deleted(spool: Any, store: DuckDBStore, rows: Any) -> None:
@@ -269,7 +283,7 @@ def test_while_recording(spool: Any, store: DuckDBStore, rows: Any) -> None:
 
     looks = (
         lambda: len(store.search(TraceQuery(limit=10_000)).traces),
-        lambda: store.sql("SELECT count(*) FROM spans", timeout=60).rows[0][0],
+        lambda: store.sql("SELECT count(*) FROM spans", timeout=120).rows[0][0],
         lambda: store.info().span_count,
     )
     threads = [threading.Thread(target=watch, args=(look,)) for look in looks]

@@ -25,6 +25,7 @@ from exporters.duckdb.doctor.facts import (
     Undelivered,
     Wanted,
 )
+from exporters.store import LastSign
 
 NOW = 1_763_700_000_000_000_000
 DAY = 86_400_000_000_000
@@ -178,7 +179,7 @@ def test_quarantine() -> None:
 
     said = one(**in_content(lost=(lost,)), **in_folder(quarantined=(2, 5000)))
 
-    assert "2 files with 5.0 KB" in said.seen
+    assert "2 files with 5.0 kB" in said.seen
     assert "40 records" in said.seen
 
 
@@ -314,3 +315,78 @@ def test_order() -> None:
     ]
 
     assert codes == ["disabled", "lost", "clock-jumped", "catalog"]
+
+
+def test_prices() -> None:
+    """A file of prices that cannot be followed is told, in its own words."""
+    problem = "The prices in '/p.csv' cannot be read (no). FLIGHTLOG_PRICES names a file. Mend it."
+
+    said = one(settings=Settings(prices=problem))
+
+    assert (said.code, said.level) == ("prices", "trouble")
+    assert said.seen == "The prices in '/p.csv' cannot be read (no)."
+    assert said.step == "FLIGHTLOG_PRICES names a file. Mend it."
+
+
+def test_no_exporter_named() -> None:
+    """A variable that names no exporter is told apart from one that leaves the store out."""
+    empty, other = Settings(exporters=(), named=True), Settings(exporters=("otlp",), named=True)
+
+    assert "nothing is recorded" in one(settings=empty).title
+    assert one(settings=empty).step.endswith("FLIGHTLOG_EXPORTERS=duckdb")
+    said = one(settings=replace(other, known=("duckdb", "otlp")))
+    assert said.title == "Traces do not go to the local store"
+    assert said.step.endswith("FLIGHTLOG_EXPORTERS=duckdb,otlp")
+
+
+def test_others_are_quiet() -> None:
+    """Of other stores nothing is said but what may be the trace that is missed."""
+    just_now = Place(store=Path("/other/traces.duckdb"), why="it is the default", traces=2,
+                     newest_ns=NOW + DAY)  # fmt: skip
+    old = replace(just_now, newest_ns=NOW - DAY)
+    beside = replace(just_now, beside=True)
+    asked = in_content(wanted=Wanted(name="x", trace_id="trace_x"))
+
+    assert one(places=(just_now,)).level == "note"
+    assert found(places=(old, beside)) == []
+    assert [said.code for said in found(places=(old, beside), **asked)] == []
+    missed = in_content(wanted=Wanted(name="x"))
+    assert [said.code for said in found(places=(old, beside), **missed)] == [
+        "elsewhere", "not-found",
+    ]  # fmt: skip
+    said = one(places=(old, beside), **in_content(traces=0, spans=0))
+    assert (said.level, "1 other store beside it" in said.seen) == ("trouble", True)
+
+
+def test_interrupted() -> None:
+    """Of a trace that was interrupted it says who recorded it, and when it was last heard of."""
+    sign = LastSign(at_ns=NOW, host="box", pid=77)
+    asked = in_content(wanted=Wanted(name="x", trace_id="trace_x", last_sign=sign))
+
+    said = one(**asked)
+
+    assert (said.code, said.level) == ("interrupted", "note")
+    assert said.seen.startswith("Process 77 on box recorded the last of it at 2025-11-2")
+    assert "dmesg" in said.step
+    anon = in_content(wanted=Wanted(name="x", trace_id="trace_x", last_sign=LastSign(at_ns=NOW)))
+    assert one(**anon).seen.startswith("The process recorded")
+
+
+def test_flipped() -> None:
+    """Of a part whose bytes changed it says how many records that may have cost."""
+    hurt = Damage(path=ROOT / "parts/p/data.parquet", why="its checksum differs", rows=1200)
+
+    said = one(**in_folder(damage=(hurt, replace(hurt, rows=3))))
+
+    assert "parts/p/data.parquet: its checksum differs (1,200 records); " in said.seen
+    assert "Up to 1,203 records may be missing or wrong" in said.means
+
+
+def test_alone() -> None:
+    """A file without a folder beside it is a store's, an export, or something else altogether."""
+    moved = one(**in_folder(catalog_alone=True))
+    assert moved.code == "moved"
+    assert f"flightlog import {STORE} --store NEW.duckdb" in moved.step
+
+    other = one(**in_folder(catalog_alone=True, other_file=True))
+    assert (other.code, "is no database" in other.seen) == ("path", True)

@@ -42,6 +42,21 @@ def test_true_start(table: Fragments) -> None:
     assert found[-1] == Found(10, "early")
 
 
+def test_newest_of_part_first(table: Fragments) -> None:
+    """What a part has is kept with the newest first, so that lists soon pass the rest by."""
+    starts = [30, 10, 50, 20, 40]
+    rows = (
+        "select 't' || start as trace_id, null as name, null as group_id, 1 as spans, "
+        "start as start_ns, start as end_ns, true as ended, false as open, false as trouble "
+        f"from (select unnest({starts}) as start)"
+    )
+
+    table.add_part(1, rows, {"t30": 1})
+
+    assert table.ask("select start_ns from fragment") == [(n,) for n in sorted(starts)[::-1]]
+    assert table.counts() == (5, 4)
+
+
 def test_narrowed(table: Fragments) -> None:
     """Flags narrow to traces with trouble anywhere, or with an end nowhere."""
     table.add_pieces(1, {"a": Piece(start=1, flags=TROUBLE), "b": Piece(start=2, flags=OPEN),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import zlib
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,22 @@ def test_chunks(tmp_path: Path, monkeypatch: Any) -> None:
     assert all(data.endswith(b"\n") for _, data in found)
     assert [offset for offset, _ in found] == [0, 4, 20]
     assert list(chunks(path, 20)) == [(20, b"three\n")]
+
+
+def test_lacks_newline(tmp_path: Path) -> None:
+    """A last line that lacks only its newline is whole once its writer is gone."""
+    path = tmp_path / "1700000000000-elsewhere-1-beef.ndjson"
+    first, last = (encode_line(loss_line("x", "full", n, None, 5))[0] for n in (2, 3))
+    with path.open("wb", buffering=0) as file:
+        file.write(first + last[:-1])
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert list(chunks(path, 0)) == [(0, first)]
+
+    assert list(chunks(path, 0)) == [(0, first), (len(first), last[:-1])]
+    assert list(chunks(path, len(first))) == [(len(first), last[:-1])]
+    assert scan_chunk(last[:-1], len(first)).losses[0].items == 3
+    path.write_bytes(first + last[:-2])
+    assert list(chunks(path, 0)) == [(0, first)]
 
 
 def _told(piece: Piece) -> Any:

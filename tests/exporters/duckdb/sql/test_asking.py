@@ -25,6 +25,8 @@ from exporters.duckdb.sql import asking
 from exporters.duckdb.sql.answerer import surroundings
 from exporters.duckdb.sql.asking import AT_ONCE, Asker, Turn, allowed_seconds, aside_at, takes_slow
 from exporters.store import QueryError, Stop, StoreError
+from tracer import function_span, trace
+from tracer.config import settings
 
 ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = -1"
 DEAF = "SELECT levenshtein(repeat('x', 100000), repeat('y', 100000))"
@@ -35,11 +37,11 @@ from exporters.duckdb.layout import Layout
 
 asker = Asker(Layout.of(sys.argv[1]))
 for query in sys.argv[2:]:
-    print(asker.ask(query, timeout=50).rows, flush=True)
+    print(asker.ask(query, timeout=150).rows, flush=True)
 """
 
 
-def until(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What `check` gives once that is true."""
     deadline = time.monotonic() + seconds
     while not (found := check()):
@@ -101,7 +103,7 @@ class Asked(threading.Thread):
 
     def ended(self) -> Any:
         """What came of it."""
-        self.join(40)
+        self.join(150)
         assert not self.is_alive()
         return self.outcome
 
@@ -144,21 +146,26 @@ def test_who_makes_room() -> None:
 
 
 def test_not_starved(asker: Asker, place: Path) -> None:
-    """A quick question is answered however many slow ones came before it; all have their time."""
-    slow = [Asked(asker, DEAF if i % 4 == 0 else ENDLESS, timeout=15) for i in range(60)]
+    """A quick question is answered however many slow ones came before it, which all go on."""
+    stop = Stop()
+    slow = [
+        Asked(asker, DEAF if i % 4 == 0 else ENDLESS, timeout=1000, stop=stop) for i in range(60)
+    ]
     until(lambda: len(answering(place)) == AT_ONCE)
 
-    assert asker.ask("SELECT 1", timeout=14).rows == [(1,)]
+    assert asker.ask("SELECT 1", timeout=150).rows == [(1,)]
     assert len(answering(place)) <= AT_ONCE
+    assert [asked.outcome for asked in slow] == [None] * 60
+    stop.tell()
     for asked in slow:
-        assert "stopped after 15 s" in str(asked.ended())
+        assert "cancelled" in str(asked.ended())
 
 
 def test_set_aside(asker: Asker) -> None:
     """A question that made room for others is answered in the end."""
-    query = "SELECT count(*) FROM range(400000000) WHERE hash(range) = 1"
-    long = [Asked(asker, query, timeout=40) for _ in range(AT_ONCE + 1)]
-    quick = [Asked(asker, f"SELECT {i}", timeout=40) for i in range(10)]
+    query = "SELECT count(*) FROM range(200000000) WHERE hash(range) = 1"
+    long = [Asked(asker, query, timeout=150) for _ in range(AT_ONCE + 1)]
+    quick = [Asked(asker, f"SELECT {i}", timeout=150) for i in range(10)]
 
     assert [asked.ended() for asked in quick] == [[(i,)] for i in range(10)]
     assert [asked.ended() for asked in long] == [[(0,)]] * (AT_ONCE + 1)
@@ -172,13 +179,13 @@ def test_busy(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     stop = Stop()
     monkeypatch.setattr(asking, "MOST_WAITING", 1)
     monkeypatch.setattr(asking, "allowed_seconds", lambda waiting: 1000.0)
-    first = Asked(asker, ENDLESS, timeout=30, stop=stop)
+    first = Asked(asker, ENDLESS, timeout=1000, stop=stop)
     until(lambda: desk._running)
-    second = Asked(asker, "SELECT 2", timeout=30, stop=stop)
+    second = Asked(asker, "SELECT 2", timeout=1000, stop=stop)
     until(lambda: desk._fresh)
 
     with pytest.raises(QueryError, match="busy"):
-        asker.ask("SELECT 3", timeout=30)
+        asker.ask("SELECT 3", timeout=1000)
     stop.tell()
     assert "cancelled" in str(first.ended())
     assert "cancelled" in str(second.ended())
@@ -189,7 +196,7 @@ def test_waiting_counts(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "AT_ONCE", 1)
     monkeypatch.setattr(asking, "allowed_seconds", lambda waiting: 1000.0)
     stop = Stop()
-    first = Asked(asker, ENDLESS, timeout=30, stop=stop)
+    first = Asked(asker, ENDLESS, timeout=1000, stop=stop)
     until(lambda: asking._desk._running)
 
     with pytest.raises(QueryError, match=r"stopped after 0\.2 s, in which it waited"):
@@ -221,8 +228,9 @@ def test_close(asker: Asker) -> None:
     assert "cancelled" in str(asked.ended())
 
 
-def test_kept(asker: Asker, place: Path) -> None:
+def test_kept(asker: Asker, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One process answers question after question, refused ones and stopped ones included."""
+    monkeypatch.setattr(asking, "KILL_SECONDS", 60.0)  # a busy machine stops it late
     asker.ask("SELECT 1")
     (pid,) = answering(place)
     for query in ("SELEC 1", "DROP VIEW traces", ENDLESS):
@@ -239,7 +247,7 @@ def test_not_kept(asker: Asker, place: Path) -> None:
     asker.ask("SELECT 1")
     (pid,) = answering(place)
     with pytest.raises(QueryError, match="more memory"):
-        asker.ask("SELECT list(range) FROM range(100000000000)", timeout=40)
+        asker.ask("SELECT list(range) FROM range(100000000000)", timeout=150)
 
     assert asker.ask("SELECT 1").rows == [(1,)]
     assert pid not in answering(place)
@@ -252,7 +260,7 @@ def test_killed(asker: Asker, place: Path) -> None:
     os.kill(*answering(place), signal.SIGKILL)
     assert asker.ask("SELECT 2").rows == [(2,)]
 
-    asked = Asked(asker, ENDLESS, timeout=40)
+    asked = Asked(asker, ENDLESS, timeout=1000)
     until(lambda: any(turn.begun for turn in asking._desk._running))
     os.kill(*answering(place), signal.SIGKILL)
     assert "ended the process" in str(asked.ended())
@@ -281,7 +289,7 @@ def test_idle(place: Path) -> None:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=surroundings()
     ) as process:
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_forked(asker: Asker, place: Path) -> None:
@@ -316,7 +324,7 @@ def run(place: Path, *queries: str) -> subprocess.Popen[str]:
 def test_exit(place: Path) -> None:
     """A program ends as usual after it asked, and its processes do."""
     with run(place, "SELECT 1", "SELECT 2") as program:
-        out, err = program.communicate(timeout=40)
+        out, err = program.communicate(timeout=120)
 
     assert (program.returncode, out, err) == (0, "[(1,)]\n[(2,)]\n", "")
     until(lambda: not answering(place))
@@ -339,7 +347,7 @@ def test_interrupted(place: Path) -> None:
         assert program.stdout is not None
         assert program.stdout.readline() == "[(0,)]\n"
         program.send_signal(signal.SIGINT)
-        _, err = program.communicate(timeout=20)
+        _, err = program.communicate(timeout=120)
 
     assert "KeyboardInterrupt" in err
     until(lambda: not answering(place))
@@ -424,5 +432,22 @@ def test_cannot_start(asker: Asker, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     """Where no process can be started, or it ends at once, that is told with its command."""
     for path in (tmp_path / "none", Path("/bin/false")):
         monkeypatch.setattr(sys, "executable", str(path))
-        with pytest.raises(StoreError, match=r"exporters\.duckdb\.answering"):
+        with pytest.raises(StoreError, match=r"exporters\.duckdb\.sql\.answering"):
             asker.ask("SELECT 1")
+
+
+def test_gathered(place: Path, asker: Asker) -> None:
+    """Over a backlog larger than memory holds each question is answered, of one trace or of all."""
+    with trace("first") as opened, function_span("step", input="x"):
+        pass
+    for number in range(60):
+        with trace("work"), function_span("step", input=f"{number} " + "x" * 1_000_000):
+            pass
+    os.rename(settings().store.with_name("traces.duckdb.d"), place.with_name("traces.duckdb.d"))
+
+    given = [opened.trace_id]
+    query = "SELECT name, span_count FROM traces WHERE trace_id = ?"
+    assert asker.ask("SHOW TABLES", timeout=120).rows
+    assert asker.ask(query, given, timeout=120).rows == [("first", 1)]
+    assert asker.ask("SELECT count(*) FROM traces", timeout=120).rows == [(61,)]
+    assert asker.ask(query, given, timeout=120).rows == [("first", 1)]

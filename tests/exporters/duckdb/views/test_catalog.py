@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -272,3 +274,38 @@ def test_status(judging: Any, rows: Any, trees: list[dict[str, Any]]) -> None:
         if alive:
             spool.die(segment)
     (spool.layout.hot / segment).unlink()
+
+
+def test_types(catalog: duckdb.DuckDBPyConnection) -> None:
+    """Times have a zone, durations are milliseconds as numbers, and what is JSON is typed so."""
+    columns = catalog.execute(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal "
+        "AND table_name NOT LIKE '\\_%' ESCAPE '\\'"
+    ).fetchall()
+    structures = {"input", "output", "instructions", "tools", "data", "metadata", "error", "item",
+                  "usage", "model_config", "causes", "mcp_data"}  # fmt: skip
+
+    for view, column, kind in columns:
+        if column == "at" or column.endswith("_at"):
+            assert kind == "TIMESTAMP WITH TIME ZONE", (view, column)
+        if column.endswith(("_ms", "_usd")):
+            assert kind == "DOUBLE", (view, column)
+        if column in structures:
+            assert kind == "JSON", (view, column)
+
+
+def test_documented(catalog: duckdb.DuckDBPyConnection) -> None:
+    """The cookbook has a table with every view and its columns, in order."""
+    text = (Path(__file__).parents[4] / "docs" / "sql.md").read_text(encoding="utf-8")
+    table = {
+        name: re.findall(r"`(\w+)`", columns)
+        for name, columns in re.findall(r"^\| `(\w+)` \| (.*) \|$", text, re.MULTILINE)
+    }
+    found: dict[str, list[str]] = {}
+    for view, column in catalog.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal "
+        "AND table_name NOT LIKE '\\_%' ESCAPE '\\' ORDER BY table_name, column_index"
+    ).fetchall():
+        found.setdefault(view, []).append(column)
+
+    assert table == {view: columns for view, columns in found.items() if view != "README"}

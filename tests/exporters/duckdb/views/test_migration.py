@@ -92,7 +92,7 @@ def test_whole(old: Layout) -> None:
 def test_killed(old: Layout, step: str) -> None:
     """Killed after any step, the store can be read, and the next migration finishes."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(old.catalog), step], check=False, timeout=60
+        [sys.executable, "-c", KILLED, str(old.catalog), step], check=False, timeout=120
     )
     assert done.returncode == -signal.SIGKILL
     assert ask(old, "SELECT trace_id FROM traces") in ([("old",)], [("t",)])
@@ -149,7 +149,7 @@ def test_held_here(old: Layout) -> None:
         assert con.execute("FROM mine").fetchall() == [(7,)]
         other = f"import duckdb; duckdb.connect({str(old.catalog)!r})"
         done = subprocess.run(
-            [sys.executable, "-c", other], check=False, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", other], check=False, capture_output=True, text=True, timeout=120
         )
         assert "lock" in done.stderr
 
@@ -320,7 +320,7 @@ def test_commands(old: Layout, capsys: pytest.CaptureFixture[str]) -> None:
         str(old.catalog),
     ]
     env = {**os.environ}
-    assert subprocess.run(command, env=env, check=False, timeout=60).returncode == 0
+    assert subprocess.run(command, env=env, check=False, timeout=120).returncode == 0
     check(old)
     assert catalog.main(["--store", str(old.catalog)]) == 0
     assert catalog.main(["--store", str(old.catalog.with_name("none.duckdb"))]) == 1

@@ -251,6 +251,29 @@ def test_search(talk: Layout, both: Both, text: str, wanted: set[Any]) -> None:
     assert all(text.strip('"\n')[-6:] in row[3] and len(row[3]) < 200 for row in found)
 
 
+@pytest.mark.parametrize(
+    ("within", "wanted"),
+    [("input", 4), ("output", 2), ("tools", 1), ("instructions", 1), ("error", 1), ("name", 0)],
+)
+def test_search_within(talk: Layout, both: Both, within: str, wanted: int) -> None:
+    """A search may be kept to one field, whose finds are then all that it gives."""
+    query = f"SELECT field FROM search('needle', within := '{within}')"
+
+    assert both(talk, query) == [(within,)] * wanted
+
+
+def test_search_reads_little(talk: Layout) -> None:
+    """A search within one field does not look at the others."""
+    query = "EXPLAIN (FORMAT json) SELECT 1 FROM search('needle', within := '{}')"
+    assert ensure_catalog(talk)
+    with duckdb.connect(str(talk.catalog)) as con:
+        ((_, inputs),) = con.execute(query.format("input")).fetchall()
+        ((_, errors),) = con.execute(query.format("error")).fetchall()
+
+    assert "contains(CAST(input" in inputs
+    assert "contains(CAST(input" not in errors
+
+
 def test_search_in_any_case(talk: Layout, both: Both) -> None:
     """Letters may be taken as equal whatever their case."""
     query = "SELECT count(*) FROM search('NEEDLE'{})"
@@ -276,3 +299,16 @@ def test_search_in_lists(both: Both, tmp_path: Any) -> None:
             query = f"SELECT field FROM search('{text['content']}')"
             assert both(layout, query) == [("input",)] * turns
         compact(layout.catalog)
+
+
+def test_sums_of_costs(spool: Any, rows: Any, both: Both) -> None:
+    """Costs have no digits that only the adding up of floats has made."""
+    call = {"type": "generation", "model": "gpt-4.1", "output_tokens": 0, "cached_tokens": 0}
+    spool.segment([
+        rows.trace("a", group_id="g"),
+        rows.span("a", "1", **call, input_tokens=50_000),
+        rows.span("a", "2", **call, input_tokens=100_000),
+    ])  # fmt: skip
+
+    for view in ("traces", "groups", "usage_by_model"):
+        assert str(both(spool.layout, f"SELECT cost_usd FROM {view}")) == "[(0.3,)]"

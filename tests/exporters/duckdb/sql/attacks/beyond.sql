@@ -121,3 +121,35 @@ SELECT * FROM pandas_scan(1)
 SELECT * FROM python_map_function(1)
 ----
 SELECT * FROM secret_of_python
+----
+SELECT * FROM parquet_file_metadata('{secret}')
+----
+SELECT * FROM parquet_schema('{secret}')
+----
+SELECT * FROM parquet_bloom_probe('{secret}', 'a', 1)
+----
+SELECT * FROM parquet_full_metadata('{secret}')
+----
+SELECT * FROM read_ndjson_objects('{secret}')
+----
+SELECT * FROM read_duckdb('{folder}/other.duckdb', table_name := 'x')
+----
+SELECT * FROM read_text('file:{secret}')
+----
+SELECT * FROM read_text('~/.bashrc')
+----
+SELECT * FROM read_blob('/proc/self/mem')
+----
+SELECT * FROM read_csv('/dev/zero')
+----
+SELECT * FROM "QUERY"('FROM traces')
+----
+SELECT * FROM system.main.query('SELECT 1')
+----
+FROM (VALUES (1)) t(x), LATERAL (FROM query('SELECT 1'))
+----
+SELECT write_log('x', log_type := 'QueryLog')
+----
+SELECT * FROM truncate_duckdb_logs()
+----
+SELECT * FROM shell('id')

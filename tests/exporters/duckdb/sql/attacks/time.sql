@@ -33,3 +33,9 @@ SELECT list_sum(list_transform(range(100000), lambda x: list_sum(list_transform(
 SELECT count(*) FROM (SELECT unnest(range(100000)) AS n FROM range(1000000)) WHERE n = -1
 ----
 SELECT (SELECT count(*) FROM range(1000000) b WHERE b.range % (a.range + 1) = 0) FROM range(1000000) a ORDER BY 1 LIMIT 1
+----
+SELECT array_agg(range(99999)) FROM range(100000)
+----
+SELECT list_concat(range(99999), range(99999)) FROM range(1000000) ORDER BY 1
+----
+SELECT rank() OVER (ORDER BY a.range * b.range) FROM range(1000000) a, range(1000000) b
