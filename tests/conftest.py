@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
+from exporters.duckdb.recording import journal
 from tracer import context, setup
 from tracer.deliveries import deliveries
 from tracer.losses import losses
 
 _SCRUBBED_PREFIXES = ("FLIGHTLOG_", "OPENAI_", "OTEL_", "XDG_")
 _SCRUBBED_SUFFIXES = ("_API_KEY", "_PROXY", "_proxy")
+
+# A busy machine makes an honest example slow, so none has a deadline of its own.
+settings.register_profile("flightlog", deadline=None)
+settings.load_profile("flightlog")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +35,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def torture(request: pytest.FixtureRequest) -> bool:
     """Whether long tests run in full; else in a form of some seconds."""
     return bool(request.config.getoption("--torture"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> None:
+    """Ctrl-C is heeded, also where a shell started the tests in the background, which ignores it.
+
+    What is ignored here would be ignored by every process that a test starts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +72,16 @@ def fresh_tracer(clean_env: None) -> Iterator[None]:
     losses.reset()
     deliveries.reset()
     context.undo(token)
+
+
+@pytest.fixture(autouse=True)
+def nobody_beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a recorder here ends, nobody makes the catalog or compacts beside the test.
+
+    They would be at work in its store at some moment or other, for a second and more. Programs
+    that a test starts have them, and so has a test that starts them itself.
+    """
+    monkeypatch.setattr(journal, "start_helper", lambda layout: False)
 
 
 @pytest.fixture(autouse=True)

@@ -55,8 +55,27 @@ class Cause(BaseModel):
     message: str
 
 
+class Lost(BaseModel):
+    """What of a trace an exporter did not keep or deliver; the store is the one named `duckdb`."""
+
+    exporter: str
+    reason: str
+    items: int
+
+
+class LastSign(BaseModel):
+    """The last that an interrupted trace recorded, and in which process of which machine."""
+
+    at_us: int
+    host: str | None
+    pid: int | None
+
+
 class Trace(BaseModel):
-    """One trace; `input` and `output` are short previews in plain text."""
+    """One trace; `input` and `output` are short previews in plain text.
+
+    `cost_usd` leaves out the calls that `unpriced_calls` counts, and is null if none has a price.
+    """
 
     trace_id: str
     name: str
@@ -76,8 +95,12 @@ class Trace(BaseModel):
     output_tokens: int | None
     cached_tokens: int | None
     reasoning_tokens: int | None
+    cost_usd: float | None
+    unpriced_calls: int
     models: list[str]
     incomplete: bool
+    lost: list[Lost]
+    last_sign: LastSign | None
 
 
 class TraceList(BaseModel):
@@ -107,6 +130,7 @@ class SpanColumns(BaseModel):
     model: list[str | None]
     input_tokens: list[int | None]
     output_tokens: list[int | None]
+    cost_usd: list[float | None]
 
 
 class Skeleton(BaseModel):
@@ -141,6 +165,7 @@ class Span(BaseModel):
     duration_ms: float | None
     detail: str | None
     model: str | None
+    cost_usd: float | None
     input: Any
     output: Any
     error: SpanError | None

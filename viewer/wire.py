@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exporters.store import FirstCause, SpanDetail, SpanRow, SqlResult, StoreInfo, TraceRow
+from exporters.store import (
+    FirstCause,
+    LastSign,
+    Lost,
+    SpanDetail,
+    SpanRow,
+    SqlResult,
+    StoreInfo,
+    TraceRow,
+)
 from viewer.encoding import cell
 from viewer.tree import Node, pre_order
 
@@ -40,9 +49,23 @@ def trace_json(row: TraceRow) -> dict[str, Any]:
         "output_tokens": row.output_tokens,
         "cached_tokens": row.cached_tokens,
         "reasoning_tokens": row.reasoning_tokens,
+        "cost_usd": row.cost_usd,
+        "unpriced_calls": row.unpriced_calls,
         "models": list(row.models),
         "incomplete": row.incomplete,
+        "lost": [_lost_json(lost) for lost in row.lost],
+        "last_sign": _sign_json(row.last_sign),
     }
+
+
+def _lost_json(lost: Lost) -> dict[str, Any]:
+    return {"exporter": lost.exporter, "reason": lost.reason, "items": lost.items}
+
+
+def _sign_json(sign: LastSign | None) -> dict[str, Any] | None:
+    if sign is None:
+        return None
+    return {"at_us": us(sign.at_ns), "host": sign.host, "pid": sign.pid}
 
 
 def _cause_json(cause: FirstCause | None) -> dict[str, str | None] | None:
@@ -88,6 +111,7 @@ def _columns(nodes: Sequence[Node], origin: int) -> dict[str, list[Any]]:
         "model": [span.model for span in spans],
         "input_tokens": [span.input_tokens for span in spans],
         "output_tokens": [span.output_tokens for span in spans],
+        "cost_usd": [span.cost_usd for span in spans],
     }
 
 
@@ -116,6 +140,7 @@ def span_json(detail: SpanDetail) -> dict[str, Any]:
         "duration_ms": duration_ms(row),
         "detail": row.detail,
         "model": row.model,
+        "cost_usd": row.cost_usd,
         "input": detail.input,
         "output": detail.output,
         "error": None if detail.error is None else _error_json(detail.error),

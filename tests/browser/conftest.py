@@ -30,7 +30,7 @@ ARGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -66,7 +66,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
     home = tmp_path_factory.mktemp("recorded")
     command = [sys.executable, str(HERE / "record.py")]
     done = subprocess.run(
-        command, env=environ(home), stdout=subprocess.PIPE, text=True, check=True, timeout=50
+        command, env=environ(home), stdout=subprocess.PIPE, text=True, check=True, timeout=150
     )
     return Record(home, json.loads(done.stdout.splitlines()[-1]))
 
@@ -80,14 +80,14 @@ class Viewer:
 
     def api(self, path: str) -> Any:
         """What the server answers below `/api/v1`."""
-        with urllib.request.urlopen(f"{self.url}/api/v1{path}", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1{path}", timeout=60) as answer:
             return json.load(answer)
 
     def stop(self) -> None:
         """End it as Ctrl-C does."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
+        self.process.wait(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
 

@@ -21,7 +21,16 @@ from runtime import (
     input_guardrail,
 )
 from runtime.testing import StubRequest, handoff_to, openai_stub, text, tool_call, tool_calls
-from tracer import agent_span, custom_span, flush_traces, function_span, trace, turn_span
+from tracer import (
+    agent_span,
+    custom_span,
+    flush_traces,
+    function_span,
+    generation_span,
+    trace,
+    turn_span,
+)
+from tracer.losses import losses
 
 MARKUP = "<img src=x onerror=\"globalThis.owned='img'\"><script>globalThis.owned='script'</script>"
 ESCAPES = "\x1b[31mred\x1b]0;owned\x07"
@@ -129,7 +138,24 @@ def big() -> str:
     return record.trace_id
 
 
+def odd() -> str:
+    """A trace with a call that has no price, a value too large to keep, and a loss elsewhere."""
+    usage = {"input_tokens": 12, "output_tokens": 3}
+    with trace("Odd") as record:
+        with generation_span(model="own-model", usage=usage):
+            pass
+        with generation_span(model="gpt-4.1", usage=usage):
+            pass
+        with function_span("download", input='{"url": "a"}') as span:
+            span.span_data.output = "x" * 17_000_000
+        with custom_span("bare"):
+            pass
+    losses.count("OTLPExporter", "queue full", 7, trace_id=record.trace_id)
+    return record.trace_id
+
+
 with openai_stub(reply) as stub:
     recorded = asyncio.run(fly(stub.client()))
+recorded["Odd"] = odd()
 recorded["Big loop"] = big()
 print(json.dumps(recorded))

@@ -2,17 +2,11 @@
 
 import colorsys
 import re
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-STEPPER = Path(__file__).with_name("stepper.py")
 THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 MARKUP = "<img src=x onerror=\"globalThis.owned='img'\"><script>globalThis.owned='script'</script>"
 
@@ -46,6 +40,11 @@ def span_id(viewer, trace_id: str, name: str) -> str:
 def query(page: Page) -> dict[str, list[str]]:
     """What the address says after the question mark."""
     return parse_qs(urlsplit(page.url).query)
+
+
+def dollars(cost: float) -> str:
+    """A cost below a cent, as the page writes it."""
+    return f"${cost:.{1 - int(f'{cost:.1e}'.partition('e')[2])}f}"
 
 
 def hue(place: Locator, of: str = "color") -> int:
@@ -190,7 +189,7 @@ def test_keys_of_the_list(open_page, viewer, record) -> None:
     page = open_page(viewer.url)
     rows = page.get_by_test_id("trace-row")
     expect(rows).to_have_count(len(record.ids))
-    for key, at in [("j", 0), ("j", 1), ("j", 2), ("k", 1), ("End", 4), ("Home", 0), ("k", 0)]:
+    for key, at in [("j", 0), ("j", 1), ("j", 2), ("k", 1), ("End", 5), ("Home", 0), ("k", 0)]:
         page.keyboard.press(key)
         expect(rows.nth(at)).to_have_attribute("aria-selected", "true")
 
@@ -268,11 +267,67 @@ def test_filter_words(open_page, viewer, watch) -> None:
     rows = page.get_by_test_id("trace-row")
     expect(rows).not_to_have_count(0)
     page.get_by_test_id("filter").fill("status:eror")
-    expect(page.get_by_test_id("failure")).to_contain_text("The status 'eror' is none")
+    failure = page.get_by_test_id("failure")
+    expect(failure).to_contain_text("The status 'eror' is none. A trace is one of: running, ok,")
+    expect(failure).not_to_contain_text(re.compile("HTTP|400|openapi"))
     expect(rows).to_have_count(0)
+    failure.get_by_role("button", name="Show all traces").click()
+    expect(rows).not_to_have_count(0)
     page.get_by_test_id("filter").fill('status:blocked name:"Blocked question"')
     expect(rows).to_have_count(1)
     expect(page.get_by_test_id("failure")).to_have_count(0)
+
+
+def test_costs(open_page, viewer, record) -> None:
+    """What is known of a cost is shown, marked where it leaves calls out; what is not is empty."""
+    page = open_page(viewer.url)
+    cost = viewer.api(f"/traces/{record.ids['Orders']}")["cost_usd"]
+    assert cost > 0
+    expect(row(page, record.ids["Orders"]).get_by_test_id("cost")).to_have_text(dollars(cost))
+    loop = row(page, record.ids["Big loop"]).get_by_test_id("cost")
+    expect(loop).to_have_text("")
+    expect(loop).to_have_attribute("title", "No model was called")
+    odd = row(page, record.ids["Odd"]).get_by_test_id("cost")
+    expect(odd).to_have_text("$0.000048+")
+    expect(odd).to_have_attribute("title", re.compile("the cost of 1 call, which is not known"))
+
+    row(page, record.ids["Odd"]).click()
+    expect(page.get_by_test_id("trace-header").get_by_test_id("cost")).to_have_text("$0.000048+")
+    expect(span_row(page, "gpt-4.1").locator(".usd")).to_have_text("$0.000048")
+    own = span_row(page, "own-model")
+    expect(own.locator(".usd")).to_have_text("")
+    expect(own.locator(".tok")).to_have_attribute("title", re.compile("No price known for own-m"))
+    own.click()
+    shown(page, own.get_attribute("data-span-id")).wait_for()
+    page.get_by_test_id("tab-usage").click()
+    expect(page.get_by_test_id("panel-body")).to_contain_text("No price known for own-model")
+
+
+def test_losses(open_page, viewer, record) -> None:
+    """A loss is told of its trace and of the store, with its cause, and where the value was."""
+    page = open_page(viewer.url)
+    odd = row(page, record.ids["Odd"])
+    expect(odd.get_by_test_id("incomplete")).to_have_text("incomplete")
+    page.get_by_test_id("lost").click()
+    expect(page.get_by_test_id("losses")).to_contain_text("queue full (7)")
+    page.get_by_test_id("lost").click()
+    expect(page.get_by_test_id("losses")).to_have_count(0)
+
+    odd.click()
+    told = page.get_by_test_id("incomplete")
+    expect(told).to_contain_text("OTLPExporter: queue full (7 items)")
+    expect(told).to_contain_text("larger than a line may be (1 item)")
+    span_row(page, "download").click()
+    expect(page.get_by_test_id("panel-body")).to_contain_text("Not kept: larger than a line may be")
+
+
+def test_bare(open_page, viewer, record) -> None:
+    """A span without data shows when it was, and that nothing else was recorded."""
+    page = open_page(f"{viewer.url}/t/{record.ids['Odd']}")
+    span_row(page, "bare").click()
+    body = shown(page, span_id(viewer, record.ids["Odd"], "bare"))
+    expect(body.get_by_test_id("fields")).to_contain_text("started")
+    expect(body).to_contain_text("no data")
 
 
 def test_empty(open_page, view, tmp_path) -> None:
@@ -373,138 +428,3 @@ def test_narrow(open_page, viewer, record) -> None:
         assert page.evaluate(sideways) == 0
         assert page.locator("main").evaluate("main => main.scrollWidth - main.clientWidth") == 0
     expect(page.get_by_test_id("detail-panel")).to_be_in_viewport()
-
-
-class Flight:
-    """A program that records a trace step by step, when it is told to."""
-
-    def __init__(self, name: str, environ: dict[str, str]) -> None:
-        command = [sys.executable, str(STEPPER), name]
-        self.process = subprocess.Popen(
-            command, env=environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._answer() == "ready"
-
-    def do(self, step: str) -> None:
-        """Take a step, and come back when it is recorded."""
-        self.process.stdin.write(f"{step}\n")
-        self.process.stdin.flush()
-        assert self._answer() == step.split()[0]
-
-    def _answer(self) -> str:
-        return self.process.stdout.readline().strip()
-
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it."""
-        self.process.send_signal(how)
-        self.process.wait(20)
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-
-@pytest.fixture
-def fly(environ_of, tmp_path) -> Iterator:
-    """Starts flights that record into the test's own folder."""
-    flights = []
-
-    def start(name: str) -> Flight:
-        flights.append(Flight(name, environ_of(tmp_path)))
-        return flights[-1]
-
-    yield start
-    for flight in flights:
-        flight.stop()
-
-
-def test_running(open_page, view, fly, tmp_path) -> None:
-    """A running trace is followed to its end, in the list and on its page, without reloading."""
-    viewer = view(tmp_path)
-    page = open_page(viewer.url)
-    expect(page.get_by_test_id("empty")).to_be_visible()
-    expect(page.get_by_test_id("live-indicator")).to_have_attribute("data-state", "live")
-    page.evaluate("globalThis.loadedOnce = true")
-
-    flight = fly("Long haul")
-    flight.do("open Pilot")
-    rows = page.get_by_test_id("trace-row")
-    expect(rows).to_contain_text("Long haul")
-    expect(rows).to_have_attribute("data-status", "running")
-
-    rows.click()
-    status = page.get_by_test_id("trace-header").get_by_test_id("status")
-    spans = page.get_by_test_id("span-row")
-    expect(status).to_have_text("running")
-    expect(spans).to_have_count(1)
-    expect(spans.locator(".growing")).to_have_count(1)
-    flight.do("tool climb")
-    expect(spans).to_have_count(2)
-    expect(spans.nth(1)).to_have_attribute("data-status", "running")
-    flight.do("end")
-    expect(spans.nth(1)).to_have_attribute("data-status", "ok")
-    flight.do("tool land")
-    expect(spans).to_have_count(3)
-    for step in ("end", "end", "close"):
-        flight.do(step)
-    expect(status).to_have_text("ok")
-    expect(page.locator('[data-testid="span-row"][data-status="ok"]')).to_have_count(3)
-    expect(spans.locator(".growing")).to_have_count(0)
-    page.go_back()
-    expect(rows).to_have_attribute("data-status", "ok")
-    assert page.evaluate("globalThis.loadedOnce") is True
-
-
-def test_new_rows(open_page, view, fly, tmp_path) -> None:
-    """Rows that come while the pointer is on the list wait for a click, so that none jumps.
-
-    The middle of the only row is where the pill appears: the pointer then leaves the rows for it.
-    """
-    fly("First").do("close")
-    page = open_page(view(tmp_path).url)
-    rows = page.get_by_test_id("trace-row")
-    pill = page.get_by_test_id("new-rows")
-    rows.hover()
-    fly("Second").do("close")
-    expect(pill).to_contain_text("1 new")
-    expect(page.locator(".pill:hover")).to_be_visible()
-    fly("Third").do("close")
-    expect(pill).to_contain_text("2 new")
-    expect(rows).to_have_count(1)
-    pill.click()
-    expect(rows).to_have_count(3)
-    expect(rows.first).to_contain_text("Third")
-
-
-def test_killed(open_page, view, fly, tmp_path) -> None:
-    """A run whose process is killed is shown as interrupted, while the page is open."""
-    flight = fly("Lost")
-    flight.do("open Pilot")
-    page = open_page(f"{view(tmp_path).url}/t/last")
-    status = page.get_by_test_id("trace-header").get_by_test_id("status")
-    expect(status).to_have_text("running")
-    flight.process.kill()
-    expect(status).to_have_text("interrupted")
-    expect(page.get_by_test_id("span-row")).to_have_attribute("data-status", "interrupted")
-
-
-def test_stopped(open_page, view, record, watch) -> None:
-    """A server that stops is told of while what is loaded stays; it comes back by itself."""
-    watch.allow("net::ERR_")
-    viewer = view(record.home)
-    port = urlsplit(viewer.url).port
-    page = open_page(viewer.url)
-    rows = page.get_by_test_id("trace-row")
-    expect(rows).to_have_count(len(record.ids))
-    expect(page.get_by_test_id("live-indicator")).to_have_attribute("data-state", "live")
-
-    viewer.stop()
-    expect(page.get_by_test_id("offline")).to_contain_text("flightlog stopped")
-    expect(page.get_by_test_id("live-indicator")).to_have_attribute("data-state", "offline")
-    expect(rows).to_have_count(len(record.ids))
-    page.keyboard.press("j")
-    expect(rows.first).to_have_attribute("aria-selected", "true")
-
-    view(record.home, port)
-    expect(page.get_by_test_id("offline")).to_have_count(0)
-    expect(page.get_by_test_id("live-indicator")).to_have_attribute("data-state", "live")
-    rows.last.click()
-    page.get_by_test_id("panel-body").wait_for()

@@ -66,7 +66,7 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("flown")
     command = [str(Path(sys.executable).with_name("flightlog")), "demo"]
     done = subprocess.run(
-        command, env=environ(home), capture_output=True, text=True, timeout=55, check=False
+        command, env=environ(home), capture_output=True, text=True, timeout=150, check=False
     )
     assert done.returncode == 0, done.stderr
     return home
@@ -91,7 +91,7 @@ def test_python(block: Block, stub: OpenAIStub, tmp_path: Path, flown: Path) -> 
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
         check=False,
     )
 
@@ -120,7 +120,7 @@ def test_shell(block: Block, flown: Path, tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=55,
+            timeout=150,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -141,10 +141,10 @@ def check_view(home: Path, cwd: Path) -> None:
             assert server.stdout is not None
             found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
             assert found
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while time.monotonic() < deadline:
                 try:
-                    with urllib.request.urlopen(found[0], timeout=5) as answer:
+                    with urllib.request.urlopen(found[0], timeout=60) as answer:
                         assert answer.status == 200
                         break
                 except ConnectionError:

@@ -22,7 +22,7 @@ from exporters.duckdb.upkeep.compaction import compact
 from exporters.store import TraceQuery
 
 NOBODY = 65_534
-DEADLINE = 40.0
+DEADLINE = 120.0
 
 # Root without the powers over files that make it root: permissions count as for any user. Another
 # user may not be allowed to read the place where Python has been installed.
@@ -142,10 +142,10 @@ def run(ground: Ground) -> Run:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
-    """Waits for a condition, for twenty seconds at most."""
+    """Waits for a condition, for a minute at most."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline, "the condition did not come true in time"
             time.sleep(0.01)

@@ -15,7 +15,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 EVERY = """
 import contextlib, io, json
-signal.alarm(25)
+signal.alarm(110)
 said = []
 for words in (["list"], ["list", "--json"], ["show", "last"], ["sql", "select count(*) from spans"],
               ["view", "--no-browser", "--port", "0"], ["doctor"], ["doctor", "last", "--json"]):

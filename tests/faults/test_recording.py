@@ -122,15 +122,16 @@ def fallback_in(state: Path) -> Path | None:
 
 
 def test_small_files_only(ground: Any, run: Run) -> None:
-    """A limit of the size of files sends what is over it to the fallback."""
+    """A limit of the size of files makes more files, all of them in the store, and no trouble."""
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
     store = ground.path / "traces.duckdb"
 
     done = run(limit + STEPS, 40, 4000, FLIGHTLOG_STORE=store)
 
     fine(done, 40)
-    told_once(done, f"The store {str(store)!r} cannot be written")
-    assert steps(store, fallback(ground.path / "home")) == list(range(40))
+    assert done.stderr == ""
+    assert fallback_in(ground.path / "home/.local/state") is None
+    assert steps(store) == list(range(40))
 
 
 def test_no_descriptors(ground: Any, run: Run) -> None:
@@ -336,12 +337,15 @@ def test_store_deleted(ground: Any, run: Run) -> None:
     store = ground.path / "traces.duckdb"
     program = """
 import shutil
+from pathlib import Path
 with trace("Job"):
     with custom_span("step 0"): pass
-    shutil.rmtree(os.environ["FLIGHTLOG_STORE"] + ".d")
-    tracer_flushed = time.monotonic() + 20
+    folder = Path(os.environ["FLIGHTLOG_STORE"] + ".d")
+    shutil.rmtree(folder, onerror=lambda *_: None)  # who makes the catalog may be at work there
+    tracer_flushed = time.monotonic() + 60
     from tracer import flush_traces
-    while not os.path.exists(os.environ["FLIGHTLOG_STORE"] + ".d/FORMAT"):
+    # Not FORMAT: who makes the catalog for the program could have made that.
+    while not list(folder.glob(f"hot/*-{os.getpid()}-*")):
         assert time.monotonic() < tracer_flushed
         flush_traces()
         time.sleep(0.05)

@@ -22,7 +22,7 @@ WRITERS = "ab"
 
 def finish(layout: Layout, limits: Limits) -> None:
     """Compact what is there, after whoever was at it, until nothing is left to do."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 150
     while compact(layout.catalog, limits=limits).busy or open_purges(layout):
         assert time.monotonic() < deadline, "compaction did not come to an end"
         time.sleep(0.05)

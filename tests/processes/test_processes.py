@@ -4,11 +4,8 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
-
-import pytest
 
 from exporters import open_store
 from exporters.duckdb.upkeep.compaction import compact
@@ -17,13 +14,26 @@ from tracer.config import settings
 
 WRITER = Path(__file__).with_name("writer.py")
 FLIGHTLOG = str(Path(sys.executable).with_name("flightlog"))
-SECONDS = 8.0
+ROUNDS = 4  # of questions; after the first one a writer is killed
 
 
-def start(name: str, seconds: float = SECONDS) -> subprocess.Popen[str]:
-    """A writer with this name."""
-    command = [sys.executable, str(WRITER), name, str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def start(name: str) -> subprocess.Popen[str]:
+    """A writer with this name, which goes on until its stdin is closed."""
+    command = [sys.executable, str(WRITER), name]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def heard(writer: subprocess.Popen[str], count: int | None = None) -> list[int]:
+    """The next so many steps that a writer has ended, or all that are left, as it has to end."""
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    if count is not None:
+        return [int(writer.stdout.readline()) for _ in range(count)]
+    writer.stdin.close()
+    left = [int(line) for line in writer.stdout]
+    writer.stdout.close()
+    writer.wait()
+    return left
 
 
 def steps(store_rows: list[tuple[str, int]], name: str) -> list[int]:
@@ -31,7 +41,6 @@ def steps(store_rows: list[tuple[str, int]], name: str) -> list[int]:
     return sorted(step for writer, step in store_rows if writer == name)
 
 
-@pytest.mark.timeout(120)
 def test_four_writers_a_viewer_and_sql() -> None:
     """No lock error, nothing lost or doubled; spans open in a killed writer are interrupted."""
     with subprocess.Popen(
@@ -39,31 +48,28 @@ def test_four_writers_a_viewer_and_sql() -> None:
     ) as viewer:
         assert viewer.stdout is not None
         url = viewer.stdout.readline().split()[-1].rstrip("/")
-        writers = {**{name: start(name) for name in "abc"}, "d": start("d", 60)}
+        writers = {name: start(name) for name in "abcd"}
+        acknowledged = {name: heard(writer, 50) for name, writer in writers.items()}
         query = "SELECT count(*) AS spans FROM spans"
         counts = []
         victim = writers["d"]
-        while any(writers[name].poll() is None for name in "abc"):
+        for _ in range(ROUNDS):
             done = subprocess.run(
                 [FLIGHTLOG, "sql", query, "--format", "json"],
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=120,
                 check=False,
             )
             assert done.returncode == 0, done.stderr
             counts.append(json.loads(done.stdout)[0]["spans"])
-            with urllib.request.urlopen(f"{url}/api/v1/traces", timeout=10) as answer:
+            with urllib.request.urlopen(f"{url}/api/v1/traces", timeout=60) as answer:
                 assert answer.status == 200
-            if victim.poll() is None and counts[-1] > 400:
-                victim.send_signal(signal.SIGKILL)
-        assert victim.poll() is not None, "the others ended before it could be killed"
+            victim.send_signal(signal.SIGKILL)
         viewer.send_signal(signal.SIGINT)
 
-    acknowledged = {}
     for name, writer in writers.items():
-        out, _ = writer.communicate(timeout=10)
-        acknowledged[name] = [int(line) for line in out.splitlines()]
+        acknowledged[name] += heard(writer)
     assert victim.returncode == -signal.SIGKILL
     assert counts == sorted(counts)
     store = open_store()
@@ -74,7 +80,6 @@ def test_four_writers_a_viewer_and_sql() -> None:
     rows = [(str(writer), int(step)) for writer, step in found.rows]
     for name, said in acknowledged.items():
         have = steps(rows, name)
-        assert len(said) > 50
         assert have == list(range(len(have)))
         assert len(have) - len(said) in (0, 1)
     status = {trace.name: trace.status for trace in store.search(TraceQuery()).traces}
@@ -90,16 +95,12 @@ def test_four_writers_a_viewer_and_sql() -> None:
     }
 
 
-@pytest.mark.timeout(60)
 def test_what_ended_survives_a_kill() -> None:
     """After SIGKILL in the middle of things, whatever ended before is there."""
     writer = start("k")
-    assert writer.stdout is not None
-    said = [int(writer.stdout.readline()) for _ in range(100)]
-    time.sleep(0.1)
+    said = heard(writer, 100)
     writer.kill()
-    rest, _ = writer.communicate()
-    said += [int(line) for line in rest.split()]
+    said += heard(writer)
 
     found = open_store().sql("SELECT name, status FROM spans WHERE name LIKE 'step %'").rows
 
@@ -118,7 +119,7 @@ with trace("killed"), custom_span("open"):
 
 def test_interrupted_after_compaction() -> None:
     """What was open in a killed process stays interrupted when its segment becomes a part."""
-    subprocess.run([sys.executable, "-c", KILLED], check=False, timeout=30)
+    subprocess.run([sys.executable, "-c", KILLED], check=False, timeout=120)
     before = open_store().get("last")
     compact(settings().store)
     after = open_store()
@@ -150,7 +151,7 @@ def test_descriptors_closed_by_the_program(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
 
     assert done.returncode == 0, done.stderr

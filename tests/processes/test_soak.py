@@ -110,7 +110,7 @@ def whole(rows: list[tuple[str, int, int, int]]) -> int:
 @pytest.mark.timeout(240)
 def test_everybody_at_once(torture: bool) -> None:
     """No lock error, nothing lost or doubled, and all of it seen at once by all of them."""
-    seconds = 60.0 if torture else 10.0
+    seconds = 60.0 if torture else 5.0
     seen: dict[str, list[int]] = {"command": [], "notebook": [], "viewer": [], "user": []}
     delays: list[float] = []
     names: set[str] = set()
@@ -131,7 +131,7 @@ def test_everybody_at_once(torture: bool) -> None:
     def command() -> None:
         done = subprocess.run(
             [FLIGHTLOG, "sql", STEPS, "--format", "json"],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         growing(seen["command"], whole([tuple(row.values()) for row in json.loads(done.stdout)]))
@@ -142,7 +142,7 @@ def test_everybody_at_once(torture: bool) -> None:
         time.sleep(0.5)
 
     def page() -> None:
-        with urllib.request.urlopen(f"{url}/api/v1/traces?limit=50", timeout=30) as answer:
+        with urllib.request.urlopen(f"{url}/api/v1/traces?limit=50", timeout=60) as answer:
             growing(seen["viewer"], len(json.load(answer)["traces"]))
         time.sleep(0.5)
 
@@ -161,7 +161,7 @@ def test_everybody_at_once(torture: bool) -> None:
         user.stdin.flush()
         while (answer := user.stdout.readline()) == "open\n":
             continue
-        assert answer, f"the user's own DuckDB ended with {user.wait(10)}"
+        assert answer, f"the user's own DuckDB ended with {user.wait(60)}"
         n, distinct = map(int, answer.split())
         assert n == distinct
         growing(seen["user"], n)
@@ -174,8 +174,8 @@ def test_everybody_at_once(torture: bool) -> None:
         for error in raised:
             raise error
         viewer.send_signal(signal.SIGINT)
-        viewer.communicate(timeout=20)
-        user.communicate(timeout=30)
+        viewer.communicate(timeout=60)
+        user.communicate(timeout=60)
 
     assert all(writer.returncode == 0 for writer in writers)
     assert whole(list(sql(STEPS, store=store))) == said

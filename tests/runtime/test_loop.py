@@ -122,7 +122,7 @@ def test_parallel_tools(run):
         """Meet the other."""
         if not barrier:
             barrier.append(asyncio.Event())
-            await asyncio.wait_for(barrier[0].wait(), timeout=10)
+            await asyncio.wait_for(barrier[0].wait(), timeout=60)
             return f"late {me}"
         barrier[0].set()
         return f"early {me}"

@@ -258,7 +258,7 @@ class Served:
     def stop(self) -> None:
         """End it as a signal would."""
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(60)
 
 
 Serve = Callable[[FastAPI], Served]
@@ -278,9 +278,9 @@ def serve() -> Iterator[Serve]:
             server = Server(app, on_ready=ready.set)
             thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
             thread.start()
-            assert ready.wait(10)
+            assert ready.wait(60)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=10))
+            client = stack.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=60))
             served = Served(app, server, url, client, thread)
             stack.callback(served.stop)
             return served
@@ -335,5 +335,5 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     """A store with three traces: one that went well, one without much, one that failed."""
     recorded = Recorded(tmp_path_factory.mktemp("home"))
     command = [sys.executable, "-c", PROGRAM]
-    subprocess.run(command, env=recorded.environ(), check=True, timeout=30)
+    subprocess.run(command, env=recorded.environ(), check=True, timeout=120)
     return recorded

@@ -18,7 +18,7 @@ lasting = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], 
 
 def until(condition):
     """Waits for a condition, not for long."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -231,7 +231,7 @@ def test_no_page(store, tmp_path, serve):
 
 def raw_get(served, path):
     """Asks for a path that no client would send."""
-    connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=60)
     try:
         connection.putrequest("GET", path, skip_host=False)
         connection.endheaders()
@@ -379,17 +379,19 @@ def test_shutdown(own_store, static, serve):
     greeted, ended = threading.Barrier(6), threading.Barrier(6)
 
     def listen():
-        with httpx.stream("GET", served.url + "/api/v1/events", trust_env=False) as answer:
+        with httpx.stream(
+            "GET", served.url + "/api/v1/events", trust_env=False, timeout=60
+        ) as answer:
             incoming = events(answer.iter_lines())
             next(incoming)
-            greeted.wait(10)
+            greeted.wait(60)
             assert list(incoming) == []
-        ended.wait(10)
+        ended.wait(60)
 
     for _ in range(5):
         threading.Thread(target=listen, daemon=True).start()
-    greeted.wait(10)
+    greeted.wait(60)
     served.stop()
-    ended.wait(10)
+    ended.wait(60)
 
     assert not served.thread.is_alive()

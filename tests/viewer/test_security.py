@@ -101,7 +101,7 @@ def test_large_body(client, path):
 def test_large_body_unread(served):
     """It is refused by its announced length: no byte of it has to come."""
     url = httpx.URL(served.url)
-    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+    with socket.create_connection((url.host, url.port), timeout=60) as connection:
         connection.sendall(
             b"POST /api/v1/sql HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Type: application/json\r\nContent-Length: 300000000\r\n\r\n"

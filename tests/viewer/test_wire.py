@@ -1,6 +1,7 @@
 import json
+from dataclasses import replace
 
-from exporters.store import Column, SqlResult
+from exporters.store import Column, LastSign, Lost, SqlResult
 from viewer import shapes
 from viewer.encoding import to_json
 from viewer.wire import meta_json, skeleton, span_json, sql_json, trace_json
@@ -24,6 +25,25 @@ def test_trace(store):
     assert set(body) == keys(shapes.Trace)
     assert body["end_us"] - body["start_us"] == 2_000_000
     assert body["first_cause"]["message"] == "no such order"
+
+
+def test_troubled_trace(store):
+    """What a trace cost, what it lost and where it was last heard of go along."""
+    row = replace(
+        store.get("trace_1"),
+        cost_usd=0.25,
+        unpriced_calls=1,
+        incomplete=True,
+        lost=(Lost(exporter="otlp", reason="queue full", items=7),),
+        last_sign=LastSign(at_ns=5000, host="box", pid=7),
+    )
+    body = plain(trace_json(row))
+
+    assert shapes.Trace.model_validate(body)
+    assert (body["cost_usd"], body["unpriced_calls"], body["incomplete"]) == (0.25, 1, True)
+    assert body["lost"] == [{"exporter": "otlp", "reason": "queue full", "items": 7}]
+    assert body["last_sign"] == {"at_us": 5, "host": "box", "pid": 7}
+    assert plain(trace_json(store.get("trace_1")))["cost_usd"] is None
 
 
 def test_skeleton(store):

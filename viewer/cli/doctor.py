@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
 
 from exporters.duckdb.doctor import Facts, Finding, diagnose, examine
-from exporters.duckdb.doctor.finding import size_said
 from exporters.duckdb.upkeep.compaction import compact
 from exporters.duckdb.upkeep.retention import Limits
 from exporters.store import StoreError
+from exporters.wording import plural, size
 from tracer.config import child_environ
 from viewer.cli.terminal import Terminal, json_visible, say, terminal, visible
-from viewer.cli.wording import ago, plural
+from viewer.cli.wording import ago
 from viewer.encoding import to_json
 
 EXAMPLE = "flightlog doctor"
 _WELL, _FOUND = 0, 1
 _WIDEST = 100
 _LABEL = 8
+# A command is to be copied: it stays in one line, however long.
+_COMMAND = re.compile(
+    r"(?<=: )(?:chmod|export|flightlog|kill|mv|pip|rm|sudo|timedatectl|unset) .*?(?=\. [A-Z]|$)"
+)
+_GLUE = "\x00"
 
 
 def add_arguments(parser: argparse.ArgumentParser, /) -> None:
@@ -92,12 +98,19 @@ def _text(facts: Facts, found: Sequence[Finding], target: Terminal) -> Iterator[
     yield visible(f"        {_summary(facts)}")
     wanted = facts.content.wanted
     if wanted is not None and wanted.trace_id is not None:
+        if wanted.span_id is not None:
+            yield visible(f"Span    {wanted.span_id} is one of the trace below")
         yield visible(f"Trace   {wanted.trace_id} is here: {wanted.status}")
     trouble = [finding for finding in found if finding.level == "trouble"]
     notes = [finding for finding in found if finding.level == "note"]
     yield ""
     if not trouble:
         yield "✔ All is well."
+        if facts.folder.unread:
+            yield (
+                f"  Not every byte was read: {size(facts.folder.unread)} of parts were looked at "
+                f"from outside. To read all: flightlog doctor --thorough"
+            )
     for number, finding in enumerate(trouble, 1):
         if number > 1:
             yield ""
@@ -120,10 +133,15 @@ def _summary(facts: Facts) -> str:
         if not content.error
         else "",
         f"newest {ago(newest, time.time_ns())}" if newest else "",
-        f"{size_said(folder.size)} in {plural(folder.parts, 'part')} and "
-        f"{plural(folder.segments, 'segment')}",
+        f"{size(folder.size)} in {plural(folder.parts, 'part')} and "
+        f"{plural(folder.segments, 'segment')}"
+        + (
+            f" ({size(folder.replaced)} of it replaced, and deleted soon)"
+            if folder.replaced
+            else ""
+        ),
         f"{plural(folder.alive, 'program')} recording",
-        f"{size_said(folder.disk.free)} free" if folder.disk.free is not None else "",
+        f"{size(folder.disk.free)} free" if folder.disk.free is not None else "",
     ]
     return " · ".join(filter(None, parts))
 
@@ -132,13 +150,11 @@ def _lines(finding: Finding, target: Terminal) -> Iterator[str]:
     """What was seen, what it means and what to do, each beside its label."""
     width = min(target.width or _WIDEST, _WIDEST)
     for label, text in (("seen", finding.seen), ("means", finding.means), ("next", finding.step)):
-        wrapped = [visible(text)]
-        if target.width is not None:
-            wrapped = textwrap.wrap(
-                wrapped[0],
-                max(width - _LABEL - 3, 20),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+        wrapped = textwrap.wrap(
+            _COMMAND.sub(lambda match: match[0].replace(" ", _GLUE), visible(text)),
+            max(width - _LABEL - 3, 20),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
         for index, line in enumerate(wrapped):
-            yield f"   {label if not index else '':<{_LABEL}}{line}"
+            yield f"   {label if not index else '':<{_LABEL}}{line.replace(_GLUE, ' ')}"

@@ -20,13 +20,14 @@ from exporters.duckdb.transfer.exporting import (
     format_of,
 )
 from exporters.store import NotFoundError, TraceQuery, TraceStore
+from exporters.transfer import ids_of
+from exporters.wording import plural
 from tracer.config import parse_duration
 from viewer.cli.list import parse
 from viewer.cli.opening import opened, store_path
 from viewer.cli.show import find
 from viewer.cli.terminal import json_visible, say
 from viewer.cli.usage import CommandError, UsageError
-from viewer.cli.wording import plural
 
 EXAMPLE = "flightlog export status:error --since 7d --output errors.jsonl"
 _PREFIX = "trace_"
@@ -41,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
         nargs="*",
         metavar="TRACE|last|FILTER",
         help="ids of traces (or one's beginning or end), last, or a filter as list takes it: "
-        "status:error,blocked · group:ID · name:NAME · text (default: everything)",
+        "status:error,blocked · group:ID · name:NAME · text in a trace's name, id, question, "
+        "answer or cause (default: everything)",
     )
     parser.add_argument("--since", metavar="TIME", help="started at or after: 2h, 7d, 2026-11-20")
     parser.add_argument("--until", metavar="TIME", help="started at or before")
@@ -100,10 +102,16 @@ def chosen(
                 "whenever it started. Leave out one of them."
             )
         return list(dict.fromkeys(find(store, word).trace_id for word in words))
+    if "last" in words or any(word.startswith(_PREFIX) for word in words):
+        raise UsageError(
+            f"{' '.join(words)!r} has ids of traces and words of a filter. An id, or last, names "
+            f"one trace whatever it is, and a filter finds traces. Give ids alone, or a filter "
+            f"alone; name:last and the like look for such a name."
+        )
     if len(words) == 1 and ":" not in words[0] and (named := _named(store, words[0])):
         return [named]
     query = replace(parse(words, limit=_PAGE), since_ns=moment_of(since), until_ns=moment_of(until))
-    return list(_search(store, query))
+    return list(ids_of(store, query))
 
 
 def moment_of(text: str | None) -> int | None:
@@ -176,16 +184,6 @@ def _named(store: TraceStore, word: str) -> str | None:
         if any(row.trace_id.endswith(word) for row in page.traces):
             raise  # the end of several
         return None
-
-
-def _search(store: TraceStore, query: TraceQuery) -> list[str]:
-    found: list[str] = []
-    while True:
-        page = store.search(query)
-        found += [row.trace_id for row in page.traces]
-        if page.next_cursor is None:
-            return found
-        query = replace(query, cursor=page.next_cursor)
 
 
 def _counted(done: Exported) -> str:

@@ -7,14 +7,14 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from exporters.duckdb.transfer.importing import Imported, import_files
+from exporters.wording import plural
 from viewer.cli.opening import store_path
 from viewer.cli.terminal import say
 from viewer.cli.usage import CommandError
-from viewer.cli.wording import plural
 
 EXAMPLE = "flightlog import errors.jsonl"
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="JSON Lines or Parquet of flightlog export, or OTLP in JSON of any tool; - for stdin",
+        help="a file of flightlog export in any format, or OTLP in JSON of any tool; - for stdin",
     )
     parser.add_argument(
         "--skip-bad",
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
 def run(args: argparse.Namespace, /) -> int:
     """Put the traces of files into the store."""
     with _paths(args.files) as paths:
-        done = import_files(store_path(args), paths, skip_bad=args.skip_bad)
+        done = import_files(store_path(args), paths, skip_bad=args.skip_bad, told=_progress())
     for bad in done.bad:
         say(f"flightlog: {bad}")
     if done.bad_count > len(done.bad):
@@ -49,6 +49,13 @@ def run(args: argparse.Namespace, /) -> int:
         )
     say(summary(done))
     return 0
+
+
+def _progress() -> Callable[[int], object]:
+    """Tells of a long import on a terminal, and leaves files and pipes alone."""
+    if not sys.stderr.isatty():
+        return lambda count: None
+    return lambda count: say(f"… {plural(count, 'record')} read")
 
 
 def summary(done: Imported) -> str:

@@ -11,7 +11,7 @@ from viewer.cli.columns import Column, lines
 from viewer.cli.opening import opened
 from viewer.cli.terminal import Terminal, json_visible, one_line, say, terminal
 from viewer.cli.usage import UsageError, whole_number
-from viewer.cli.wording import MARKS, ago, count, duration, tokens
+from viewer.cli.wording import MARKS, ago, count, dollars, duration, tokens
 from viewer.encoding import to_json
 from viewer.filter import FilterError, parse_words
 from viewer.wire import trace_json
@@ -21,12 +21,13 @@ _SHORT_ID = 8
 _COLUMNS = (
     Column("STATUS"),
     Column("NAME", least=12),
-    Column("DURATION", right=True, drop=4),
-    Column("SPANS", right=True, drop=2),
-    Column("TOKENS", right=True, drop=1),
-    Column("STARTED", drop=3),
+    Column("DURATION", right=True, drop=6),
+    Column("SPANS", right=True, drop=3),
+    Column("TOKENS", right=True, drop=2),
+    Column("COST", right=True, drop=4),
+    Column("STARTED", drop=5),
     Column("TRACE"),
-    Column("CAUSE", least=12, drop=5),
+    Column("CAUSE", least=12, drop=7),
 )
 
 
@@ -93,10 +94,18 @@ def table(traces: Sequence[TraceRow], target: Terminal, *, now_ns: int) -> list[
     """The traces as lines of text."""
     whole = target.width is None
     cause = any(row.first_cause for row in traces)
-    columns = _COLUMNS if cause else _COLUMNS[:-1]
-    rows = [_cells(row, now_ns=now_ns, whole=whole) for row in traces]
+    priced = any(row.cost_usd is not None for row in traces)
+    shown = [
+        place
+        for place, column in enumerate(_COLUMNS)
+        if (column.title != "CAUSE" or cause) and (column.title != "COST" or priced)
+    ]
+    rows = []
+    for row in traces:
+        cells = _cells(row, now_ns=now_ns, whole=whole)
+        rows.append([cells[place] for place in shown])
     colours = [MARKS[row.status].colour for row in traces]
-    return lines(columns, rows, target, colours=colours)
+    return lines([_COLUMNS[place] for place in shown], rows, target, colours=colours)
 
 
 def _cells(row: TraceRow, *, now_ns: int, whole: bool) -> list[str]:
@@ -108,6 +117,7 @@ def _cells(row: TraceRow, *, now_ns: int, whole: bool) -> list[str]:
         duration(row.duration_ms),
         count(row.span_count),
         tokens(row.input_tokens, row.output_tokens) or "-",
+        dollars(row.cost_usd, partial=row.unpriced_calls > 0),
         ago(row.start_ns, now_ns),
         # The end of an id tells traces apart, as it begins with the time.
         identity if whole else identity[-_SHORT_ID:],

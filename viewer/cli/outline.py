@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exporters.store import FirstCause, SpanRow, TraceRow
+from exporters.store import FirstCause, LastSign, SpanRow, TraceRow
+from exporters.wording import moment, plural
 from viewer.cli.faults import Fault, faults
 from viewer.cli.terminal import Terminal, cut, one_line, pad, width_of
-from viewer.cli.wording import MARKS, duration, moment, plural, tokens
+from viewer.cli.wording import MARKS, dollars, duration, tokens
 from viewer.tree import ROOT, Node
 from viewer.wire import duration_ms
 
@@ -17,7 +18,7 @@ _DURATION = 12
 
 
 def tree(row: TraceRow, nodes: Sequence[Node], target: Terminal) -> list[str]:
-    """The trace's facts, then a line a span: name, duration, tokens, what went wrong."""
+    """The trace's facts, then a line a span: name, duration, tokens, cost, what went wrong."""
     return [*(target.cut(line) for line in facts(row)), "", *branches(row, nodes, target)]
 
 
@@ -33,6 +34,7 @@ def facts(row: TraceRow) -> list[str]:
         plural(row.span_count, "span"),
         *errors,
         *([f"{used} tokens"] if used else []),
+        *([spent] if (spent := spending(row)) else []),
         *map(one_line, row.models),
         moment(row.start_ns),
     ]
@@ -42,9 +44,27 @@ def facts(row: TraceRow) -> list[str]:
         lines[-1] += f" · group {one_line(row.group_id)}"
     if row.first_cause is not None:
         lines.append(f"  cause: {cause(row.first_cause)}")
+    if row.last_sign is not None:
+        lines.append(f"  interrupted: {interruption(row.last_sign)}")
+        lines.append(f"  last sign: {moment(row.last_sign.at_ns)}")
     if row.incomplete:
         lines.append("  incomplete: some of this trace was lost while it was recorded")
     return lines
+
+
+def spending(row: TraceRow) -> str:
+    """What a trace cost, and what of it is not known; empty where nothing is."""
+    spent = dollars(row.cost_usd, partial=row.unpriced_calls > 0)
+    if spent and row.unpriced_calls:
+        return f"{spent} (cost of {plural(row.unpriced_calls, 'call')} unknown)"
+    return spent
+
+
+def interruption(sign: LastSign) -> str:
+    """Why a trace has no end, as far as the record tells."""
+    process = "the process" if sign.pid is None else f"process {sign.pid}"
+    where = f" on {one_line(sign.host)}" if sign.host else ""
+    return f"{process}{where} ended without ending it"
 
 
 def cause(first: FirstCause) -> str:
@@ -68,7 +88,7 @@ def branches(row: TraceRow, nodes: Sequence[Node], target: Terminal) -> list[str
 
 def _line(text: str, span: SpanRow, width: int, fault: Fault | None) -> str:
     used = tokens(span.input_tokens, span.output_tokens)
-    rest = "  ".join(filter(None, (used, _remark(fault) if fault else "")))
+    rest = "  ".join(filter(None, (used, dollars(span.cost_usd), _remark(fault) if fault else "")))
     took = pad(duration(duration_ms(span)), _DURATION, right=True)
     return f"{pad(cut(text, width), width)}{took}  {rest}".rstrip()
 

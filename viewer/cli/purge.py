@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from exporters.duckdb import purging
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.purging import Found, Outcome, Plan, Selection
+from exporters.wording import plural, size
 from tracer.config import parse_duration
 from viewer.cli.opening import opened, store_path
 from viewer.cli.show import find
 from viewer.cli.terminal import one_line, say
 from viewer.cli.usage import CommandError, UsageError
-from viewer.cli.wording import ago, plural, size
+from viewer.cli.wording import ago
 
 EXAMPLE = "flightlog purge --older-than 30d --dry-run"
 _NAMED = 5
@@ -74,8 +75,8 @@ def _selection(args: argparse.Namespace) -> Selection:
         seconds = parse_duration(args.older_than)
         if seconds is None:
             raise UsageError(
-                f"--older-than is {args.older_than!r}. It takes a time such as 12h, 30d or 8w. "
-                f"See what would go with --dry-run."
+                f"--older-than is {args.older_than!r}. It takes a number with its unit: m, h, d "
+                f"or w, for minutes, hours, days or weeks. {_advice(args.older_than)}"
             )
         before_ns = time.time_ns() - int(seconds * 1e9)
     return Selection(
@@ -85,6 +86,14 @@ def _selection(args: argparse.Namespace) -> Selection:
         everything=args.all,
         pinned_too=args.pinned_too,
     )
+
+
+def _advice(age: str) -> str:
+    """What to write instead of an age that is none."""
+    number = age.strip()
+    if number.replace(".", "", 1).isdecimal() and number.isascii():
+        return f"For {number} days write: --older-than {number}d"
+    return "For thirty days write: --older-than 30d"
 
 
 def _ids(args: argparse.Namespace) -> list[str]:

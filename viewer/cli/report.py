@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exporters.store import SpanDetail, TraceRow, TraceStore
+from exporters.wording import moment
 from viewer.cli.faults import faults
-from viewer.cli.outline import branches, cause
+from viewer.cli.outline import branches, cause, interruption, spending
 from viewer.cli.terminal import Terminal, one_line, visible
-from viewer.cli.wording import MARKS, count, duration, moment
+from viewer.cli.wording import MARKS, count, duration
 from viewer.encoding import to_json
 from viewer.tree import Node
 
@@ -50,10 +51,15 @@ def _facts(row: TraceRow) -> Iterator[tuple[str, str]]:
     yield "spans", f"{row.span_count}, {row.error_count} failed, {row.handled_errors} handled"
     if row.input_tokens is not None or row.output_tokens is not None:
         yield "tokens", f"{count(row.input_tokens)} in, {count(row.output_tokens)} out"
+    if spent := spending(row):
+        yield "cost", spent
     if row.models:
         yield "models", ", ".join(_escaped(model) for model in row.models)
     if row.first_cause is not None:
         yield "cause", _escaped(cause(row.first_cause))
+    if row.last_sign is not None:
+        yield "interrupted", _escaped(interruption(row.last_sign))
+        yield "last sign", moment(row.last_sign.at_ns)
     if row.incomplete:
         yield "incomplete", "some of this trace was lost while it was recorded"
 

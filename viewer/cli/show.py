@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from exporters.store import NotFoundError, SpanRow, TraceQuery, TraceRow, TraceStore
+from exporters.store import NotFoundError, QueryError, SpanRow, TraceQuery, TraceRow, TraceStore
 from viewer.cli import outline, report
 from viewer.cli.opening import opened
 from viewer.cli.terminal import json_visible, terminal
@@ -17,6 +17,14 @@ EXAMPLE = "flightlog show last"
 _FORMATS = ("tree", "json", "markdown")
 _PREFIX = "trace_"
 _PAGE = 1000
+# By ids alone: rows of all traces, to look for one among them, take seconds where there are many.
+_NEAR = """
+    select trace_id from traces
+    where starts_with(trace_id, $1) or starts_with(trace_id, 'trace_' || $1)
+        or ends_with(trace_id, $1)
+    union select trace_id from spans where span_id = $1
+    limit 3
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser, /) -> None:
@@ -26,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
         nargs="?",
         default="last",
         metavar="TRACE|last",
-        help="a trace's id, or its beginning or end (default: last)",
+        help="a trace's id, or its beginning or end, or the id of one of its spans (default: last)",
     )
     parser.add_argument(
         "--format",
@@ -60,7 +68,7 @@ def find(store: TraceStore, name: str) -> TraceRow:
     try:
         return store.get(name)
     except NotFoundError:
-        near = list(_nearly(store, name)) if name else []
+        near = _near(store, name) if name else []
     match near:
         case [] if not store.search(TraceQuery(limit=1)).traces:
             raise NotFoundError(
@@ -80,6 +88,15 @@ def find(store: TraceStore, name: str) -> TraceRow:
                 f"{name!r} is part of more than one trace's id: {ids}. It has to be the beginning "
                 f"or end of one only. Give more of it."
             )
+
+
+def _near(store: TraceStore, name: str) -> list[TraceRow]:
+    """Up to three traces that part of an id may mean, or the id of a span."""
+    try:
+        answer = store.sql(_NEAR, params=[name])
+    except QueryError:  # a store without SQL
+        return list(_nearly(store, name))
+    return [store.get(str(trace_id)) for (trace_id,) in answer.rows]
 
 
 def _nearly(store: TraceStore, name: str) -> Iterator[TraceRow]:

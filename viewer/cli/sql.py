@@ -11,11 +11,11 @@ from typing import Any
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.sql.asking import warm
 from exporters.store import SqlResult
+from exporters.wording import plural
 from viewer.cli.columns import Column, lines
 from viewer.cli.opening import opened, store_path
 from viewer.cli.terminal import json_visible, one_line, say, terminal, visible
 from viewer.cli.usage import whole_number
-from viewer.cli.wording import plural
 from viewer.encoding import cell, to_json
 
 EXAMPLE = 'flightlog sql "SELECT name, status, span_count FROM traces ORDER BY started_at"'

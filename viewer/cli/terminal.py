@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import shutil
@@ -16,6 +17,9 @@ from tracer.config import child_environ
 # of the text around it: recorded text with these could hide or forge what the terminal shows.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _GAPS = re.compile(r"\s+")
+_STANDING_IN = "flightlog.ascii"
+# Of the marks of statuses, each is another in ASCII too.
+_ASCII = dict(zip("✔✖⊘○‼▶·…→└├│─", "+x/o!>-~>`||-", strict=True))
 _RESET = "\x1b[0m"
 COLOURS = {"red": "\x1b[31m", "yellow": "\x1b[33m", "blue": "\x1b[34m", "dim": "\x1b[2m"}
 
@@ -99,9 +103,20 @@ def terminal() -> Terminal:
 
 def plain_streams() -> None:
     """Have stdout and stderr write whatever there is: never fail at a character."""
+    codecs.register_error(_STANDING_IN, _stand_in)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=_STANDING_IN)
+
+
+def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What an encoding without our signs has instead: of the same width, and else written out."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(
+        _ASCII.get(each) or each.encode("ascii", "backslashreplace").decode() for each in text
+    ), error.end
 
 
 def complain(message: str, *, prog: str = "flightlog") -> None:

@@ -1,11 +1,13 @@
-"""Statuses, durations, counts and times in the words of the command line."""
+"""Statuses, durations, costs, counts and times in the words of the command line: pure."""
 
 from __future__ import annotations
 
-import datetime
 from typing import NamedTuple
 
+from exporters.wording import moment
+
 _SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86_400
+_MOST_PLACES = 10
 
 
 class Mark(NamedTuple):
@@ -50,15 +52,6 @@ def ago(then_ns: int, now_ns: int) -> str:
     return f"{max(0, int(seconds))} s ago"
 
 
-def moment(ns: int) -> str:
-    """A time in the local zone, to the second."""
-    try:
-        time = datetime.datetime.fromtimestamp(ns // 1_000_000_000).astimezone()
-    except (ValueError, OverflowError, OSError):
-        return f"{ns} ns"
-    return time.isoformat(sep=" ", timespec="seconds")
-
-
 def count(number: int | None) -> str:
     """A count in few characters."""
     if number is None:
@@ -77,15 +70,20 @@ def tokens(given: int | None, taken: int | None) -> str:
     return "" if given is None and taken is None else f"{count(given)}→{count(taken)}"
 
 
-def plural(number: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def dollars(cost: float | None, *, partial: bool = False) -> str:
+    """A cost with the digits that matter; empty where it is not known, which is not nothing.
 
-
-def size(bytes_: int) -> str:
-    """A size on disk, in the units that `FLIGHTLOG_MAX_DISK` takes."""
-    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if bytes_ >= factor:
-            value = bytes_ / factor
-            return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
-    return f"{bytes_} B"
+    With `partial` it is marked as less than the whole.
+    """
+    if cost is None:
+        return ""
+    if cost == 0:
+        text = "$0"
+    elif cost >= 0.995:
+        text = f"${cost:,.2f}"
+    elif cost >= 0.01:
+        text = f"${cost:.3f}"
+    else:  # two digits, as many places down as the first of them is
+        places = 1 - int(f"{cost:.1e}".partition("e")[2])
+        text = f"${cost:.{places}f}" if places <= _MOST_PLACES else "$0"
+    return f"{text}+" if partial else text

@@ -53,7 +53,7 @@ def test_sync_runs_in_a_thread():
 
 def test_sync_calls_overlap():
     """Two sync tools of one turn run at the same time."""
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=60)
 
     @function_tool
     def meet() -> int:
@@ -151,7 +151,7 @@ def test_late_thread():
 
     @function_tool(timeout=0.01)
     def wait() -> None:
-        release.wait(10)
+        release.wait(60)
 
     async def late():
         outcome = await call_tool(wait, tool_context(wait), "{}")

@@ -30,7 +30,7 @@ def flightlog(recorded: Any) -> Run:
             input=given,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
 

@@ -22,7 +22,7 @@ def call(home: Path, *words: str, **changes: str) -> subprocess.CompletedProcess
         env=child_environ(HOME=str(home), FLIGHTLOG_HOME=str(home), **changes),
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=150,
         check=False,
     )
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from exporters.duckdb import fallback_store
 from exporters.duckdb.layout import Layout, SegmentName, list_parts, list_segments
 from exporters.duckdb.upkeep.compaction import compact
 from tracer.ids import RandomIds
+from viewer.cli import main
 
 HOUR_MS = 3_600_000
 PROGRAM = """
@@ -48,6 +49,13 @@ add_trace_processor(Counter())
 with trace("Counted"), custom_span("step"):
     pass
 """
+KILLED = """
+import os, signal
+from tracer import custom_span, trace
+
+with trace("Cut off"), custom_span("step"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 HOLDING = """
 import sys, duckdb
 held = duckdb.connect(sys.argv[1])
@@ -58,9 +66,13 @@ sys.stdin.read()
 
 @dataclass
 class Patient:
-    """A user's home with a store in it, and the environment that is to be looked into."""
+    """A user's home with a store in it, and the environment that is to be looked into.
+
+    `pattern` is a store that `PROGRAM` has recorded to; a program like it need not run again.
+    """
 
     home: Path
+    pattern: Path
     extra: dict[str, str] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
     held: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -83,26 +95,36 @@ class Patient:
 
     def record(self, program: str = PROGRAM, **changes: str) -> str:
         """Run a program that records; gives what it printed."""
+        alike = program == PROGRAM and not self.extra and not changes
+        if alike and self.pattern.name and not self.store.parent.exists():
+            self.store.parent.mkdir()
+            shutil.copytree(Layout.of(self.pattern).root, self.layout.root)
+            ids: list[str] = re.findall(r"trace_[0-9a-f]{32}", self.segment().read_text())
+            return ids[0]
         done = subprocess.run(
             [sys.executable, "-c", program],
             env=self.environ(**changes),
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=True,
         )
         return done.stdout.strip()
 
     def doctor(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Ask the doctor."""
+        return self.ask("doctor", *self.words, *words)
+
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "viewer", "doctor", *self.words, *words],
+            [sys.executable, "-m", "viewer", *words],
             env=self.environ(),
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=120,
             check=False,
         )
 
@@ -130,10 +152,22 @@ class Patient:
         return self.layout.part(name)
 
 
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that a program has recorded to, as that left it; it is only copied."""
+    one = Patient(tmp_path_factory.mktemp("pattern"), Path())
+    one.record()
+    end = time.monotonic() + 120
+    while not one.store.exists():  # who makes it when a program has ended is still at it
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return one.store
+
+
 @pytest.fixture
-def patient(tmp_path: Path) -> Iterator[Patient]:
-    """A user who has recorded one trace, with the catalog made."""
-    one = Patient(tmp_path / "user")
+def patient(tmp_path: Path, pattern: Path) -> Iterator[Patient]:
+    """A user who has recorded nothing yet."""
+    one = Patient(tmp_path / "user", pattern)
     one.home.mkdir()
     yield one
     for process in one.held:
@@ -333,15 +367,13 @@ def too_old(patient: Patient) -> str:
     return "FLIGHTLOG_MAX_AGE higher"
 
 
-def span_for_trace(patient: Patient) -> str:
-    """The id that is looked for is a span's."""
-    trace_id = patient.record()
-    part = patient.part()
-    found = duckdb.connect().execute(
-        f"select span_id from '{part}/data.parquet' where span_id is not null"
-    )
-    patient.words.append(found.fetchall()[0][0])
-    return f"flightlog show {trace_id}"
+def bad_prices(patient: Patient) -> str:
+    """The file of prices is none."""
+    patient.record()
+    path = patient.home / "prices.csv"
+    path.write_text("model;input;output\n")
+    patient.extra["FLIGHTLOG_PRICES"] = str(path)
+    return "Correct that line"
 
 
 def unknown_trace(patient: Patient) -> str:
@@ -388,7 +420,7 @@ SEEDED: dict[Callable[[Patient], str], str] = {
     future: "clock",
     set_back: "clock-jumped",
     too_old: "not-found",
-    span_for_trace: "not-found",
+    bad_prices: "prices",
     unknown_trace: "not-found",
     never_recorded: "nothing",
     over_limit: "over-limit",
@@ -416,11 +448,25 @@ def told(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("seed", "code"), SEEDED.items(), ids=[seed.__name__ for seed in SEEDED])
-def test_seeded(patient: Patient, seed: Callable[[Patient], str], code: str) -> None:
+def test_seeded(
+    patient: Patient,
+    seed: Callable[[Patient], str],
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A fault is named, alone, with the value seen, what it means and the next step."""
     step = seed(patient)
+    environ = patient.environ()
+    for name in {*os.environ} - {*environ}:
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(patient.home)
 
-    findings = told(patient.doctor("--json"))
+    words = ["doctor", "--json", *patient.words]
+    done = subprocess.CompletedProcess(words, main(words), *capsys.readouterr())
+    findings = told(done)
 
     assert [one["code"] for one in findings] == [code]
     assert step in findings[0]["step"]
@@ -443,10 +489,47 @@ def test_trace_is_here(patient: Patient) -> None:
     """Of a trace that is there it says so, whatever part of its id is given."""
     trace_id = patient.record()
 
-    for word in (trace_id, trace_id.removeprefix("trace_"), trace_id[-8:], "last"):
+    for word in (trace_id.removeprefix("trace_")[:-4], trace_id[-8:], "last"):
         done = patient.doctor(word)
         assert done.returncode == 0
         assert f"{trace_id} is here: ok" in done.stdout
+
+
+def test_span_is_here(patient: Patient) -> None:
+    """Of a span's id it says which trace it is of, wherever that is; and that this one is here."""
+    trace_id = patient.record()
+    (span_id, *_) = re.findall(r"span_[0-9a-f]{24}", patient.segment().read_text())
+
+    done = patient.doctor(span_id)
+
+    assert done.returncode == 0
+    assert f"{span_id} is one of the trace below" in done.stdout
+    assert f"{trace_id} is here: ok" in done.stdout
+
+    patient.extra["FLIGHTLOG_STORE"] = str(patient.home / "empty.duckdb")
+    (finding,) = told(patient.doctor("--json", span_id))
+    assert (finding["code"], finding["title"]) == ("elsewhere", "The trace is in another store")
+    assert str(patient.store) in finding["step"]
+
+
+def test_cut_off(patient: Patient) -> None:
+    """Of a trace whose program was killed it says so, with the process; lists and trees do too."""
+    program = subprocess.run(
+        [sys.executable, "-c", KILLED], env=patient.environ(), cwd=patient.home, check=False
+    )
+    assert program.returncode == -signal.SIGKILL
+
+    done = patient.doctor("last")
+
+    assert done.returncode == 0
+    assert "· The trace was interrupted" in done.stdout
+    shown = patient.ask("show", "last").stdout
+    assert "‼ interrupted" in shown
+    (line,) = [line for line in shown.splitlines() if line.startswith("  interrupted: process ")]
+    assert line.endswith("ended without ending it")
+    (row,) = json.loads(patient.ask("list", "--json").stdout)
+    assert str(row["last_sign"]["pid"]) in line
+    assert row["last_sign"]["at_us"] >= row["start_us"]
 
 
 def test_text(patient: Patient) -> None:
@@ -459,7 +542,8 @@ def test_text(patient: Patient) -> None:
     assert "✖ Recording is switched off" in lines
     assert any(line.split()[:1] == ["seen"] and "'yes'" in line for line in lines)
     assert any(line.split()[:1] == ["means"] for line in lines)
-    assert any(line.startswith("   next") and "unset FLIGHTLOG_DISABLED" in line for line in lines)
+    assert any(line.split()[:1] == ["next"] for line in lines)
+    assert any(line.endswith("unset FLIGHTLOG_DISABLED") for line in lines)
 
 
 def test_catalog_held(patient: Patient) -> None:

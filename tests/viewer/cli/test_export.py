@@ -69,6 +69,8 @@ def test_ids(flightlog):
         (["--output", "traces.txt"], 2, "--format"),
         (["--single", "a.duckdb", "--output", "b"], 2, "--single"),
         (["status:fine"], 2, "status"),
+        (["last", "status:error"], 2, "An id, or last, names"),
+        (["status:ok", "trace_0123"], 2, "ids alone"),
     ],
 )
 def test_refused(flightlog, words, code, told):

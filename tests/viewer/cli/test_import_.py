@@ -8,7 +8,7 @@ def names(done):
     return [(trace["name"], trace["status"]) for trace in json.loads(done.stdout)]
 
 
-@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet", "t.json"])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet", "t.json", "t.duckdb"])
 def test_round(flightlog, tmp_path, name):
     """What is exported can be imported elsewhere; a second time changes nothing."""
     file, store = str(tmp_path / name), str(tmp_path / "other.duckdb")
@@ -109,3 +109,16 @@ def test_foreign(flightlog, tmp_path):
     (trace,) = json.loads(flightlog("list", "--json", "--store", store).stdout)
     assert (trace["name"], trace["status"], trace["input_tokens"]) == ("Shop", "ok", 7)
     assert "gpt-5" in flightlog("show", "last", "--store", store).stdout
+
+
+def test_single_is_no_store(flightlog, tmp_path):
+    """Who takes one exported file for a store is told how to import it; that works."""
+    file, store = str(tmp_path / "one file.duckdb"), str(tmp_path / "new.duckdb")
+    flightlog("export", "--single", file)
+
+    for command in (["list"], ["show", "last"], ["sql", "SELECT 1"]):
+        done = flightlog(*command, "--store", file)
+        assert done.returncode == 1
+        assert f"flightlog import '{file}' --store" in done.stderr
+    assert flightlog("import", file, "--store", store).returncode == 0
+    assert "refund" in flightlog("list", "--store", store).stdout

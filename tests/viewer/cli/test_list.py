@@ -2,9 +2,28 @@ import json
 
 import pytest
 
-from exporters.store import TraceQuery
-from viewer.cli.list import parse
+from exporters.store import TraceQuery, TraceRow
+from viewer.cli.list import parse, table
+from viewer.cli.terminal import Terminal
 from viewer.cli.usage import UsageError
+
+
+def row(trace_id, **changes):
+    """A trace that took a second."""
+    values = {"name": trace_id, "status": "ok", "start_ns": 0, "end_ns": 10**9, "span_count": 1}
+    counts = {"duration_ms": 1000.0, "error_count": 0, "handled_errors": 0}
+    return TraceRow(trace_id=trace_id, **values | counts | changes)
+
+
+def test_cost():
+    """Costs have a column where any is known; an unknown one is empty, and never 0."""
+    traces = [row("a", cost_usd=0.1 + 0.2), row("b"), row("c", cost_usd=0.5, unpriced_calls=1)]
+
+    header, *rows = table(traces, Terminal(None, colour=False), now_ns=0)
+    at = header.index("COST") + len("COST")
+
+    assert [line[:at].split()[-1] for line in rows] == ["$0.300", "-", "$0.500+"]
+    assert "COST" not in table(traces[1:2], Terminal(None, colour=False), now_ns=0)[0]
 
 
 def test_table(flightlog):

@@ -150,7 +150,7 @@ def test_closed_pipe(recorded_environment):
         env=recorded_environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
 
@@ -168,7 +168,7 @@ def test_full_disk(recorded_environment, words):
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
 
@@ -197,7 +197,7 @@ def on_terminal(words, environ, columns):
     )
     os.close(follower)
     shown = b""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     try:
         while time.monotonic() < deadline:
             if select.select([leader], [], [], 0.05)[0]:
@@ -207,7 +207,7 @@ def on_terminal(words, environ, columns):
                     break
     finally:
         os.close(leader)
-        process.wait(30)
+        process.wait(60)
     return shown.decode().replace("\r\n", "\n")
 
 

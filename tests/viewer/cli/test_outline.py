@@ -1,5 +1,7 @@
-from exporters.store import FirstCause, SpanRow, TraceRow
-from viewer.cli.outline import branches, tree
+from dataclasses import replace
+
+from exporters.store import FirstCause, LastSign, SpanRow, TraceRow
+from viewer.cli.outline import branches, facts, interruption, spending, tree
 from viewer.cli.terminal import Terminal, width_of
 from viewer.tree import pre_order
 
@@ -23,7 +25,8 @@ SPANS = [
     span("triage", type="agent", took=900),
     span("turn", "triage", start=1, type="turn", took=800),
     span("resp", "turn", start=2, type="response", name="response", model="gpt-5",
-         input_tokens=1200, output_tokens=30, took=500),
+         input_tokens=1200, output_tokens=30, took=500,
+         cost_usd=0.0018),
     span("lookup", "turn", start=600, type="function", status="error",
          error="no such order\nsecond line", took=50),
     span("done", "triage", start=850, status="running", took=None),
@@ -49,11 +52,11 @@ ROW = TraceRow(
 
 
 def test_branches():
-    """A line a span: where it hangs, how long it took, its tokens, what went wrong."""
+    """A line a span: where it hangs, how long it took, its tokens, its cost, what went wrong."""
     assert branches(ROW, pre_order(SPANS), PLAIN) == [
         "agent triage                  900 ms",
         "├─ turn                       800 ms",
-        "│  ├─ response gpt-5          500 ms  1.2k→30",
+        "│  ├─ response gpt-5          500 ms  1.2k→30  $0.0018",
         "│  └─ function lookup          50 ms  ✖ error: no such order",
         "└─ custom done                     -  ▶ running",
     ]
@@ -77,6 +80,25 @@ def test_facts():
     assert "trace_1 · group chat" in text
     assert "cause: lookup (function): no\n" in text
     assert "incomplete" in text
+
+
+def test_spending():
+    """A cost is told with what it leaves out; of calls without any there is nothing to tell."""
+    assert spending(replace(ROW, cost_usd=0.25)) == "$0.250"
+    assert spending(replace(ROW, cost_usd=0.25, unpriced_calls=2)) == (
+        "$0.250+ (cost of 2 calls unknown)"
+    )
+    assert spending(replace(ROW, unpriced_calls=2)) == ""
+    assert " · $0.250 · gpt-5" in "\n".join(facts(replace(ROW, cost_usd=0.25)))
+
+
+def test_interruption():
+    """Of an interrupted trace the likely cause is told, with who recorded it and the last sign."""
+    cut = replace(ROW, status="interrupted", last_sign=LastSign(at_ns=0, host="box", pid=7))
+
+    told = "\n".join(facts(cut))
+    assert "\n  interrupted: process 7 on box ended without ending it\n  last sign: 19" in told
+    assert interruption(LastSign(at_ns=0)) == "the process ended without ending it"
 
 
 def test_fault_on_its_line():

@@ -142,6 +142,7 @@ def test_pinned(on):
         ((), "told to delete nothing"),
         (("--all", "--group", "g"), "both --all and less than all"),
         (("--older-than", "soon"), "--older-than is 'soon'"),
+        (("--older-than", "30"), "For 30 days write: --older-than 30d"),
     ],
 )
 def test_misused(on, words, said):
@@ -186,7 +187,7 @@ def test_running(on, store, recorded):
         [sys.executable, "-m", "exporters.duckdb.upkeep.compaction", "--store", str(store)],
         env=recorded.environ(),
         check=True,
-        timeout=60,
+        timeout=120,
     )
     assert names(on) == {"running"}
     assert b"swordfish" not in kept_bytes(store)
@@ -203,7 +204,7 @@ def test_terminal(store, recorded):
         ) as asked:
             os.close(theirs)
             os.write(ours, answer)
-            told = asked.communicate(timeout=60)
+            told = asked.communicate(timeout=120)
         os.close(ours)
         assert b"Delete? [y/N]" in told[1]
         return asked.returncode

@@ -30,6 +30,14 @@ def test_prefix(flightlog):
         assert "└─ function lookup" in done.stdout
 
 
+def test_span_id(flightlog):
+    """The id of a span shows the trace that it is in."""
+    rows = flightlog("sql", "SELECT span_id FROM spans WHERE name = 'lookup'", "--format", "json")
+    (row,) = json.loads(rows.stdout)
+
+    assert flightlog("show", row["span_id"]).stdout.startswith("support\n")
+
+
 def test_ambiguous(flightlog):
     """A beginning that several ids have is refused with some of them."""
     done = flightlog("show", "trace_")

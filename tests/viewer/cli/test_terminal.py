@@ -1,10 +1,22 @@
+import io
 import json
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from viewer.cli.terminal import Terminal, cut, json_visible, one_line, pad, visible, width_of
+from viewer.cli.terminal import (
+    Terminal,
+    cut,
+    json_visible,
+    one_line,
+    pad,
+    plain_streams,
+    visible,
+    width_of,
+)
+from viewer.cli.wording import MARKS
 from viewer.encoding import to_json
 
 
@@ -64,3 +76,19 @@ def test_paint():
     assert Terminal(80, colour=True).paint("x", "red") == "\x1b[31mx\x1b[0m"
     assert Terminal(80, colour=False).paint("x", "red") == "x"
     assert Terminal(80, colour=True).paint("x", None) == "x"
+
+
+def test_no_unicode(monkeypatch):
+    """Where a stream has no signs like ours it gets others of the same width, each of its own."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    plain_streams()
+
+    marks = [mark.glyph for mark in MARKS.values()]
+    stream.write("".join(marks) + "\n└─ a · b→c…\n猫\udc80\n")
+    stream.flush()
+    glyphs, line, odd = stream.buffer.getvalue().decode("ascii").splitlines()
+
+    assert len(set(glyphs)) == len(marks)
+    assert line == "`- a - b>c~"
+    assert odd == "\\u732b\\udc80"

@@ -18,7 +18,7 @@ def impatient(monkeypatch):
 
 def until(condition):
     """Waits for a condition, not for long."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

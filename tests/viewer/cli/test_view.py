@@ -19,7 +19,7 @@ from viewer.cli.usage import CommandError
 def get(url):
     """Status and text of an address."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
         connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""))
         answer = connection.getresponse()
@@ -39,11 +39,11 @@ def viewing(environ, *words):
         text=True,
     )
     try:
-        assert select.select([process.stdout], [], [], 30)[0]
+        assert select.select([process.stdout], [], [], 60)[0]
         yield process, process.stdout.readline().strip()
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def test_view(recorded_environment):
@@ -51,7 +51,7 @@ def test_view(recorded_environment):
     with viewing(recorded_environment, "--port", "0") as (process, url):
         status, text = get(url + "api/v1/traces")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
 
     assert status == 200
     assert len(json.loads(text)["traces"]) == 3
@@ -63,11 +63,11 @@ def test_view(recorded_environment):
 def test_stops_with_pages_open(recorded_environment, stop):
     """Open pages do not hold up the end: their streams end first."""
     with viewing(recorded_environment, "--port", "0") as (process, url):
-        streams = [urllib.request.urlopen(url + "api/v1/events", timeout=10) for _ in range(3)]
+        streams = [urllib.request.urlopen(url + "api/v1/events", timeout=60) for _ in range(3)]
         for stream in streams:
             assert stream.readline().startswith(b"retry")
         process.send_signal(stop)
-        process.wait(5)
+        process.wait(60)
         for stream in streams:
             stream.read()
             stream.close()
@@ -81,14 +81,14 @@ def test_running_query(recorded_environment):
     question = json.dumps({"sql": query, "timeout_ms": 60_000})
     with viewing(recorded_environment, "--port", "0") as (process, url):
         parts = urlsplit(url)
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
         connection.request("POST", "/api/v1/sql", question, {"content-type": "application/json"})
         assert get(url + "api/v1/traces")[0] == 200
         process.send_signal(signal.SIGINT)
         answer = connection.getresponse()
         code = json.loads(answer.read())["code"]
         connection.close()
-        process.wait(5)
+        process.wait(60)
         errors = process.stderr.read()
 
     assert (answer.status, code) == (503, "stopping")

@@ -1,7 +1,7 @@
 import pytest
 
 from exporters.store import TRACE_STATUSES
-from viewer.cli.wording import MARKS, ago, count, duration, moment, size, tokens
+from viewer.cli.wording import MARKS, ago, count, dollars, duration, tokens
 
 NOW = 1_800_000_000_000_000_000
 SECOND = 1_000_000_000
@@ -40,11 +40,6 @@ def test_ago_far():
     assert ago(NOW + 86_400 * SECOND, NOW).startswith("2027-")
 
 
-def test_moment_beyond():
-    """A time that no calendar has is told as it is."""
-    assert moment(10**30) == f"{10**30} ns"
-
-
 @pytest.mark.parametrize(
     ("number", "wanted"),
     [(None, "-"), (0, "0"), (999, "999"), (1234, "1.2k"), (123_456, "123k"), (5 * 10**9, "5.0G")],
@@ -61,16 +56,26 @@ def test_tokens():
     assert tokens(None, None) == ""
 
 
+@pytest.mark.parametrize(
+    ("cost", "wanted"),
+    [
+        (None, ""), (0.0, "$0"), (1e-12, "$0"), (0.0000123, "$0.000012"), (0.000999, "$0.0010"),
+        (0.30000000000000004, "$0.300"), (0.0123, "$0.012"), (0.9999, "$1.00"),
+        (1234.5, "$1,234.50"),
+    ],
+)  # fmt: skip
+def test_dollars(cost, wanted):
+    """A cost has the digits that matter, and what is not known is not zero."""
+    assert dollars(cost) == wanted
+
+
+def test_dollars_partial():
+    """A cost that leaves calls out is marked, and one that leaves all out is none."""
+    assert dollars(0.5, partial=True) == "$0.500+"
+    assert dollars(None, partial=True) == ""
+
+
 def test_marks():
     """Every status has a glyph of its own, so that none is told by colour alone."""
     assert set(MARKS) == set(TRACE_STATUSES)
     assert len({mark.glyph for mark in MARKS.values()}) == len(MARKS)
-
-
-@pytest.mark.parametrize(
-    ("bytes_", "wanted"),
-    [(0, "0 B"), (999, "999 B"), (1234, "1.2 kB"), (40_000_000, "40.0 MB"), (2 * 10**12, "2.0 TB")],
-)
-def test_size(bytes_, wanted):
-    """A size has the digits that matter."""
-    assert size(bytes_) == wanted

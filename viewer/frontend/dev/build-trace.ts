@@ -55,6 +55,7 @@ function spanOf(step: Step, facts: Facts, index: number, parent: string | null):
     duration_ms: step.dur === null ? null : step.dur / 1000,
     detail: step.detail ?? null,
     model: step.model ?? null,
+    cost_usd: step.tokens ? costOf(step.tokens) : null,
     input: step.input ?? null,
     output: step.output ?? null,
     error: step.error ?? null,
@@ -71,6 +72,10 @@ function spanOf(step: Step, facts: Facts, index: number, parent: string | null):
     data: { ...(step.model ? { model: step.model } : {}), ...step.data },
     attributes: step.type === "function" ? { "tenant.id": "acme", "feature.flag": "on" } : {},
   };
+}
+
+function costOf([sent, received]: [number, number]): number {
+  return (sent * 2 + received * 8) / 1e6;
 }
 
 export function makeTrace(facts: Facts, steps: Step[]): MockTrace {
@@ -120,7 +125,11 @@ function rowOf(facts: Facts, spans: SpanJson[]): TraceJson {
     cached_tokens: sum("input_tokens") === null ? null : Math.floor(sum("input_tokens")! / 4),
     reasoning_tokens: sum("output_tokens") === null ? null : Math.floor(sum("output_tokens")! / 3),
     models: [...new Set(spans.map((span) => span.model).filter((model) => model !== null))],
+    cost_usd: spans.some((span) => span.cost_usd !== null) ? spans.reduce((usd, span) => usd + (span.cost_usd ?? 0), 0) : null,
+    unpriced_calls: 0,
     incomplete: false,
+    lost: [],
+    last_sign: facts.status === "interrupted" ? { at_us: end, host: "laptop", pid: 4711 } : null,
   };
 }
 
@@ -146,6 +155,7 @@ export function skeletonOf(trace: MockTrace, nowUs: number): unknown {
       model: spans.map((s) => s.model),
       input_tokens: spans.map((s) => (s.usage?.input_tokens as number | undefined) ?? null),
       output_tokens: spans.map((s) => (s.usage?.output_tokens as number | undefined) ?? null),
+      cost_usd: spans.map((s) => s.cost_usd),
     },
   };
 }

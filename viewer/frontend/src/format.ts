@@ -43,6 +43,26 @@ export function exact(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 }
 
+/**
+ * A cost with the digits that matter: `$1,234.50`, `$0.012`, `$0.00030`; "" where it is not known,
+ * never `$0` for it. One that leaves calls out ends in `+`.
+ */
+export function dollars(usd: number | null | undefined, partial = false): string {
+  if (usd === null || usd === undefined || !Number.isFinite(usd)) return "";
+  return `$${amount(usd)}${partial ? "+" : ""}`;
+}
+
+function amount(usd: number): string {
+  if (usd >= 0.995) {
+    const [whole, cents] = usd.toFixed(2).split(".");
+    return `${exact(Number(whole))}.${cents}`;
+  }
+  if (usd >= 0.01) return usd.toFixed(3);
+  // Two digits, as many places down as the first of them is.
+  const places = usd > 0 ? 1 - Number(usd.toExponential(1).split("e")[1]) : 0;
+  return places > 0 && places <= 10 ? usd.toFixed(places) : "0";
+}
+
 export function bytes(n: number): string {
   if (n < 1000) return `${n} B`;
   if (n < 999_500) return `${trim((n / 1000).toFixed(n < 9950 ? 1 : 0))} KB`;

@@ -50,6 +50,7 @@ function span(change: Partial<SpanJson>): SpanJson {
     duration_ms: 0.001,
     detail: null,
     model: null,
+    cost_usd: null,
     input: null,
     output: null,
     error: null,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytes, count, duration, elapsed, exact, fileName, oneLine, plural, relative, shortId } from "../src/format.ts";
+import { bytes, count, dollars, duration, elapsed, exact, fileName, oneLine, plural, relative, shortId } from "../src/format.ts";
 
 test.each([
   [null, "–"],
@@ -22,6 +22,26 @@ test.each([
   [-5, "-5ms"],
 ])("a duration of %s ms reads %s", (ms, text) => {
   expect(duration(ms)).toBe(text);
+});
+
+test.each([
+  [null, ""],
+  [undefined, ""],
+  [0, "$0"],
+  [1e-12, "$0"],
+  [0.0000123, "$0.000012"],
+  [0.000304, "$0.00030"],
+  [0.000999, "$0.0010"],
+  [0.0123, "$0.012"],
+  [0.30000000000000004, "$0.300"],
+  [0.9999, "$1.00"],
+  [1234.5, "$1,234.50"],
+])("a cost of %s reads %s", (usd, text) => {
+  expect(dollars(usd)).toBe(text);
+});
+
+test("a cost that leaves calls out is marked, and one that leaves all out is none", () => {
+  expect([dollars(0.5, true), dollars(null, true)]).toEqual(["$0.500+", ""]);
 });
 
 test.each([

@@ -11,6 +11,7 @@ export interface Line {
   start?: number;
   dur?: number | null;
   tokens?: [number, number];
+  cost?: number;
 }
 
 export function skeleton(lines: Line[]): Skeleton {
@@ -38,6 +39,7 @@ export function skeleton(lines: Line[]): Skeleton {
       model: lines.map(() => null),
       input_tokens: lines.map((line) => line.tokens?.[0] ?? null),
       output_tokens: lines.map((line) => line.tokens?.[1] ?? null),
+      cost_usd: lines.map((line) => line.cost ?? null),
     },
   };
 }
@@ -62,8 +64,12 @@ export function trace(id: string, startUs: number, change: Partial<TraceJson> = 
     output_tokens: null,
     cached_tokens: null,
     reasoning_tokens: null,
+    cost_usd: null,
+    unpriced_calls: 0,
     models: [],
     incomplete: false,
+    lost: [],
+    last_sign: null,
     ...change,
   };
 }

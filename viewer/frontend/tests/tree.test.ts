@@ -19,7 +19,7 @@ const RUN: Line[] = [
   { id: "run", depth: 0, type: "task", start: 0, dur: 100 },
   { id: "agent", depth: 1, type: "agent", start: 0, dur: 100 },
   { id: "turn1", depth: 2, type: "turn", start: 0, dur: 40 },
-  { id: "gen1", depth: 3, type: "response", start: 0, dur: 10, tokens: [100, 10] },
+  { id: "gen1", depth: 3, type: "response", start: 0, dur: 10, tokens: [100, 10], cost: 0.25 },
   { id: "tool1", depth: 3, type: "function", name: "search", start: 11, dur: 10 },
   { id: "tool2", depth: 3, type: "function", name: "search", start: 11, dur: 20, status: "error" },
   { id: "turn2", depth: 2, type: "turn", start: 50, dur: 50 },
@@ -153,7 +153,20 @@ test("totals are sums over what is inside", () => {
     toolUs: 35,
     inputTokens: 300,
     outputTokens: 30,
+    costUsd: 0.25,
+    unpriced: 1,
     errors: [row("tool2")],
   });
-  expect(buildTotals(tree, row("pii")).inputTokens).toBeNull();
+  expect(buildTotals(tree, row("pii"))).toMatchObject({ inputTokens: null, costUsd: null, unpriced: 0 });
+});
+
+test("what a call made within another is in that one's usage already", () => {
+  const nested = buildTree(
+    skeleton([
+      { id: "run", depth: 0 },
+      { id: "outer", depth: 1, type: "response", tokens: [100, 10], cost: 0.5 },
+      { id: "inner", depth: 2, type: "generation", tokens: [100, 10], cost: 0.5 },
+    ]),
+  );
+  expect(buildTotals(nested, 0)).toMatchObject({ modelCalls: 2, inputTokens: 100, outputTokens: 10, costUsd: 0.5 });
 });

@@ -46,10 +46,13 @@ async function problem(response: Response, path: string): Promise<ApiError> {
   try {
     body = (await response.json()) as Partial<Problem>;
   } catch {
-    // Not a problem document (a proxy's page, say): the status line has to do.
+    // Not a problem document, so not our server's word.
   }
-  const text = body.detail ?? body.title ?? response.statusText;
-  return new ApiError(text || "Request failed", response.status, path, body.hint ?? null);
+  if (body.detail) return new ApiError(body.detail, response.status, path, body.hint ?? null);
+  const status = `${response.status} ${response.statusText}`.trim();
+  const text = `The answer was "${status}" without a reason, so it is not flightlog's own.`;
+  const hint = "Something stands between this page and flightlog, a proxy perhaps. Open the address that flightlog view printed.";
+  return new ApiError(text, response.status, path, hint);
 }
 
 export interface TraceQuery {

@@ -11,6 +11,20 @@ export interface FirstCause {
   message: string;
 }
 
+/** What an exporter did not keep or deliver; the store itself is the one named `duckdb`. */
+export interface Lost {
+  exporter: string;
+  reason: string;
+  items: number;
+}
+
+/** The last that an interrupted trace recorded. */
+export interface LastSign {
+  at_us: number;
+  host: string | null;
+  pid: number | null;
+}
+
 export interface TraceJson {
   trace_id: string;
   name: string;
@@ -30,8 +44,13 @@ export interface TraceJson {
   output_tokens: number | null;
   cached_tokens: number | null;
   reasoning_tokens: number | null;
+  /** Without the calls that `unpriced_calls` counts; null when none has a price. */
+  cost_usd: number | null;
+  unpriced_calls: number;
   models: string[];
   incomplete: boolean;
+  lost: Lost[];
+  last_sign: LastSign | null;
 }
 
 export interface TracePage {
@@ -53,6 +72,7 @@ export interface Columns {
   model: (string | null)[];
   input_tokens: (number | null)[];
   output_tokens: (number | null)[];
+  cost_usd: (number | null)[];
 }
 
 /** Every span of a trace in tree order, without a payload. */
@@ -82,6 +102,7 @@ export interface SpanJson {
   duration_ms: number | null;
   detail: string | null;
   model: string | null;
+  cost_usd: number | null;
   input: unknown;
   output: unknown;
   error: SpanError | null;

@@ -1,6 +1,7 @@
 /** Small parts used on every page: copy button, failure notice, toast. */
 
 import { signal, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { ApiError } from "../api/client.ts";
 import { copyText } from "./hooks.ts";
@@ -63,25 +64,25 @@ interface FailureProps {
   error: ApiError;
   what: string;
   retry?: () => void;
+  hint?: boolean;
+  children?: ComponentChildren;
 }
 
 /** A failure where it happened: what, the server's words, its hint, and a way to try again. */
-export function Failure({ error, what, retry }: FailureProps) {
+export function Failure({ error, what, retry, hint = true, children }: FailureProps) {
   return (
     <div class="failure" role="alert" data-testid="failure">
       <Icon name="error" cls="s-error" />
       <div>
         <strong>{what}</strong>
-        <p>
-          {error.message}
-          {error.status > 0 && <span class="muted"> · HTTP {error.status}</span>}
-        </p>
-        {error.hint && <p class="muted">{error.hint}</p>}
+        <p>{error.message}</p>
+        {hint && error.hint && <p class="muted">{error.hint}</p>}
         {retry && (
           <button type="button" class="button" onClick={retry}>
             Try again
           </button>
         )}
+        {children}
       </div>
     </div>
   );

@@ -71,20 +71,41 @@ function Store() {
   const lost = Object.values(facts.losses).reduce((sum, n) => sum + n, 0);
   const title = `${facts.store.path}\n${plural(facts.counts.traces, "trace")}, ${plural(facts.counts.spans, "span")}`;
   return (
-    <span class="store" title={title} data-testid="store">
-      {fileName(facts.store.path)} · {bytes(facts.store.size_bytes)}
+    <span class="store">
+      <span class="store-name" title={title} data-testid="store">
+        {fileName(facts.store.path)} · {bytes(facts.store.size_bytes)}
+      </span>
       {lost > 0 && (
-        <span class="lost" title={lossText(facts.losses)}>
+        <button
+          type="button"
+          class="quiet lost"
+          aria-expanded={lossesOpen.value}
+          data-testid="lost"
+          onClick={() => (lossesOpen.value = !lossesOpen.value)}
+        >
           {exact(lost)} lost
-        </span>
+        </button>
       )}
     </span>
   );
 }
 
-function lossText(losses: Record<string, number>): string {
-  const parts = Object.entries(losses).filter(([, n]) => n > 0);
-  return `Spans that could not be recorded:\n${parts.map(([why, n]) => `${why}: ${exact(n)}`).join("\n")}`;
+const lossesOpen = signal(false);
+
+/** What of any trace was lost, and why; opened from the top bar. */
+function Losses() {
+  const parts = Object.entries(meta.value?.losses ?? {}).filter(([, n]) => n > 0);
+  if (!lossesOpen.value || parts.length === 0) return null;
+  return (
+    <div class="bar warned" role="status" data-testid="losses">
+      <Icon name="interrupted" />
+      <span>
+        <strong>Not kept or not delivered:</strong>{" "}
+        {parts.map(([why, n]) => `${why} (${exact(n)})`).join(" · ")}. By whom and of which trace:{" "}
+        <code>flightlog sql "SELECT * FROM losses"</code>
+      </span>
+    </div>
+  );
 }
 
 function ThemeButton() {
@@ -141,6 +162,17 @@ function TopBar() {
   );
 }
 
+function KeyHint({ hint: [keys, what] }: { hint: Hint }) {
+  return (
+    <span>
+      {keys.split(" ").map((key) => (
+        <kbd key={key}>{key}</kbd>
+      ))}
+      {what}
+    </span>
+  );
+}
+
 export function Shell({ children, hints }: { children: ComponentChildren; hints: Hint[] }) {
   useMeta();
   useKeys({
@@ -155,7 +187,7 @@ export function Shell({ children, hints }: { children: ComponentChildren; hints:
     <div class="shell">
       <TopBar />
       {liveState.value === "offline" && (
-        <div class="bar offline" role="status" data-testid="offline">
+        <div class="bar warned" role="status" data-testid="offline">
           <Icon name="interrupted" />
           <span>
             <strong>flightlog stopped</strong> – retrying. What is loaded stays usable; start it
@@ -163,16 +195,15 @@ export function Shell({ children, hints }: { children: ComponentChildren; hints:
           </span>
         </div>
       )}
+      <Losses />
       <main>{children}</main>
       <footer class="hints" aria-hidden="true">
-        {hints.map(([keys, what]) => (
-          <span key={keys}>
-            {keys.split(" ").map((key) => (
-              <kbd key={key}>{key}</kbd>
-            ))}
-            {what}
-          </span>
-        ))}
+        <div>
+          {hints.map((hint) => (
+            <KeyHint hint={hint} key={hint[0]} />
+          ))}
+        </div>
+        <KeyHint hint={["?", "all shortcuts"]} />
       </footer>
       <Toast />
       {helpOpen.value && <Help />}

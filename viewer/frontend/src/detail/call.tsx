@@ -4,6 +4,7 @@ import type { SpanJson } from "../api/types.ts";
 import { CopyButton } from "../app/parts.tsx";
 import { ErrorCard, Trail } from "./failure.tsx";
 import { Fields } from "./fields.tsx";
+import { lostNote } from "./lost.ts";
 import { isDict, parseJson } from "./messages.ts";
 import { isEmpty } from "./tabs.ts";
 import { Section } from "./section.tsx";
@@ -16,7 +17,7 @@ export function CallTab({ span }: { span: SpanJson }) {
     <>
       <ErrorCard span={span} />
       <Section title="Arguments" tools={<CopyButton text={() => valueText(args)} label="Copy the arguments" />}>
-        {isDict(args) && !isEmpty(args) ? <Fields values={args} /> : <NoneOr value={args} none="none" />}
+        {isDict(args) && !isEmpty(args) && lostNote(args) === null ? <Fields values={args} /> : <NoneOr value={args} none="none" />}
       </Section>
       {(!span.error || !isEmpty(span.output)) && (
         <Section title="Result">

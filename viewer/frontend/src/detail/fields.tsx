@@ -1,5 +1,6 @@
 /** A record as a form: names at the left, values at the right, long values below their name. */
 
+import { lostNote } from "./lost.ts";
 import { isEmpty } from "./tabs.ts";
 import { valueText } from "./text.ts";
 import { Value } from "./value.tsx";
@@ -30,6 +31,8 @@ function isWide(value: unknown): boolean {
 }
 
 function Short({ value }: { value: unknown }) {
+  const lost = lostNote(value);
+  if (lost !== null) return <span class="lost-value">{lost}</span>;
   if (value === null || value === undefined) return <span class="json-null">null</span>;
   if (typeof value === "string") return <span>{value === "" ? "(empty)" : value}</span>;
   return <span class={`json-${typeof value}`}>{JSON.stringify(value)}</span>;

@@ -1,5 +1,7 @@
 /** Reads what a model was told and what it answered, whichever API it came from. Pure. */
 
+import { lostNote } from "./lost.ts";
+
 export type MessageKind =
   | "system"
   | "user"
@@ -143,6 +145,8 @@ function fromRole(item: Dict, role: string): Message[] {
 }
 
 function fromItem(item: unknown): Message[] {
+  const lost = lostNote(item);
+  if (lost !== null) return [{ kind: "other", label: "lost", text: lost }];
   if (typeof item === "string") return [{ kind: "user", label: "user", text: item }];
   if (!isDict(item)) return [dataMessage("other", "item", item)];
   if (Array.isArray(item.choices)) {

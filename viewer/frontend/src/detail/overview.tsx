@@ -2,7 +2,7 @@
 
 import type { SpanJson } from "../api/types.ts";
 import { Icon, StatusIcon } from "../app/icons.tsx";
-import { count, duration, plural } from "../format.ts";
+import { absolute, count, dollars, duration, plural } from "../format.ts";
 import { kindOf } from "../family.ts";
 import { buildTotals, type Totals } from "../trace/totals.ts";
 import type { TraceState } from "../trace/state.ts";
@@ -20,12 +20,13 @@ interface Props {
 export function OverviewTab({ span, state }: Props) {
   const row = state.tree.value?.rowOf.get(span.span_id);
   const totals = row === undefined || !state.tree.value ? null : buildTotals(state.tree.value, row);
+  const inside = totals !== null && totals.spans > 0;
   return (
     <>
       <ErrorCard span={span} stopped={row !== undefined && state.stopped.value.has(row)} />
       {span.type === "guardrail" && <Verdict span={span} state={state} />}
       {span.type === "handoff" && <Handoff span={span} />}
-      {totals && totals.spans > 0 && <TotalsView totals={totals} state={state} />}
+      {inside && <TotalsView totals={totals} state={state} />}
       {!isEmpty(span.input) && (
         <Section title={span.type === "guardrail" ? "What it judged" : "Input"}>
           <Value value={span.input} />
@@ -47,9 +48,36 @@ export function OverviewTab({ span, state }: Props) {
         </Section>
       )}
       <Trail span={span} />
+      {span.status === "interrupted" && (
+        <p class="muted none">Its process ended, or was killed, before this span did.</p>
+      )}
+      {!inside && isBare(span) && <Bare span={span} />}
     </>
   );
 }
+
+/** Whether nothing but name and times of a span was recorded. */
+function isBare(span: SpanJson): boolean {
+  if (span.type === "guardrail" || span.type === "handoff" || span.error) return false;
+  return [span.input, span.output, shownData(span), span.attributes].every(isEmpty);
+}
+
+function Bare({ span }: { span: SpanJson }) {
+  const took = span.duration_ms === null ? NO_END[span.status] : duration(span.duration_ms);
+  return (
+    <>
+      <Section title="Recorded">
+        <Fields values={{ started: absolute(span.start_us), took: took ?? "no end" }} />
+      </Section>
+      <p class="muted none">
+        This span has a name and its times, and no data. A program adds some with{" "}
+        <code>span.set(key=value)</code>.
+      </p>
+    </>
+  );
+}
+
+const NO_END: Partial<Record<SpanJson["status"], string>> = { running: "still running" };
 
 const SHOWN_ELSEWHERE = new Set(["triggered", "from_agent", "to_agent", "name", "usage"]);
 
@@ -109,6 +137,12 @@ function TotalsView({ totals, state }: { totals: Totals; state: TraceState }) {
             {totals.inputTokens === null ? "–" : `${count(totals.inputTokens)} / ${count(totals.outputTokens)}`}
           </dd>
         </div>
+        {totals.modelCalls > 0 && (
+          <div title={totals.unpriced > 0 ? `Of ${plural(totals.unpriced, "call")} no cost is known` : undefined}>
+            <dt>Cost</dt>
+            <dd data-testid="cost">{dollars(totals.costUsd, totals.unpriced > 0)}</dd>
+          </div>
+        )}
       </dl>
       {errors.length > 0 && (
         <p class="inner-errors">

@@ -6,7 +6,7 @@ import { useDelayed } from "../app/hooks.ts";
 import { Failure } from "../app/parts.tsx";
 import { adjustTrace, route } from "../app/router.ts";
 import { kindOf } from "../family.ts";
-import { duration } from "../format.ts";
+import { dollars, duration } from "../format.ts";
 import type { SpanJson } from "../api/types.ts";
 import type { TraceState } from "../trace/state.ts";
 import { CallTab } from "./call.tsx";
@@ -53,6 +53,7 @@ function PanelHead({ state, row }: { state: TraceState; row: number }) {
   const kind = kindOf(columns.type[row] ?? "");
   const status = state.statusOf(row);
   const dur = columns.dur_us[row] ?? null;
+  const cost = columns.cost_usd[row] ?? null;
   const start = columns.start_us[row] ?? 0;
   const tripped = columns.span_id[row] === state.trippedId.value;
   const took = dur === null ? (status === "running" ? "running" : "no end") : duration(dur / 1000);
@@ -61,6 +62,11 @@ function PanelHead({ state, row }: { state: TraceState; row: number }) {
       <Icon name={kind.icon} cls={tripped ? "f-tripped" : `f-${kind.family}`} />
       <h2 title={columns.name[row] ?? ""}>{columns.name[row] || kind.label}</h2>
       <span class="fact">{kind.label}</span>
+      {cost !== null && (
+        <span class="fact cost" title={`cost $${cost}`} data-testid="cost">
+          {dollars(cost)}
+        </span>
+      )}
       {status !== "ok" && (
         <span class={`state s-${status}`}>
           <StatusIcon status={status} />

@@ -39,7 +39,8 @@ export function usageRows(usage: Record<string, unknown>, durationMs: number | n
   }
   if (total !== null) rows.push({ label: "Total", value: exact(total) });
   if (output && durationMs) {
-    rows.push({ label: "Speed", value: `${(output / (durationMs / 1000)).toFixed(1)}`, note: "output tokens a second" });
+    const speed = output / (durationMs / 1000);
+    rows.push({ label: "Speed", value: speed < 1000 ? speed.toFixed(1) : exact(Math.round(speed)), note: "output tokens a second" });
   }
   return rows;
 }

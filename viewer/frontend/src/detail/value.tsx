@@ -3,12 +3,15 @@
 import type { SpanJson } from "../api/types.ts";
 import { CopyButton } from "../app/parts.tsx";
 import { JsonTree } from "./json-tree.tsx";
+import { lostNote } from "./lost.ts";
 import { parseJson } from "./messages.ts";
 import { isEmpty } from "./tabs.ts";
 import { TextBlock } from "./text-block.tsx";
 import { valueText } from "./text.ts";
 
 export function Value({ value, open }: { value: unknown; open?: number }) {
+  const lost = lostNote(value);
+  if (lost !== null) return <p class="lost-value">{lost}</p>;
   const data = typeof value === "string" ? parseJson(value) : value;
   if (data !== null && typeof data === "object") {
     return (

@@ -44,6 +44,7 @@ export function FilterBar({ here }: { here: ListRoute }) {
           placeholder="Filter: text, status:error, group:…, name:…"
           spellcheck={false}
           autocomplete="off"
+          maxLength={1000}
           data-testid="filter"
           onInput={() => {
             window.clearTimeout(timer.current);

@@ -2,6 +2,7 @@
 
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo } from "preact/hooks";
+import type { ApiError } from "../api/client.ts";
 import { onChange } from "../api/live.ts";
 import { focusUnlessUsed, narrow, useDelayed } from "../app/hooks.ts";
 import { Icon } from "../app/icons.tsx";
@@ -24,7 +25,6 @@ const HINTS: Hint[] = [
   ["e", "errors only"],
   ["/", "filter"],
   ["t", "pause live"],
-  ["?", "all shortcuts"],
 ];
 
 const COLUMNS: [cls: string, label: string][] = [
@@ -34,6 +34,7 @@ const COLUMNS: [cls: string, label: string][] = [
   ["c-output", "Output or error"],
   ["c-duration", "Duration"],
   ["c-tokens num", "Tokens in / out"],
+  ["c-cost num", "Cost"],
   ["c-spans num", "Spans"],
   ["c-group", "Group"],
   ["c-started", "Started"],
@@ -63,7 +64,7 @@ export function ListPage() {
 function Body({ here }: { here: ListRoute }) {
   const skeleton = useDelayed(!list.loaded.value && list.failure.value === null);
   const failure = list.failure.value;
-  if (failure?.status === 400) return <Failure error={failure} what="The filter cannot be followed" />;
+  if (failure?.status === 400) return <BadFilter failure={failure} />;
   if (!list.loaded.value) {
     if (failure) {
       return <Failure error={failure} what="The traces could not be loaded" retry={() => void list.load()} />;
@@ -75,6 +76,17 @@ function Body({ here }: { here: ListRoute }) {
     return filtered ? <NoMatch here={here} /> : <EmptyStore />;
   }
   return <Table here={here} />;
+}
+
+/** The server's words name what may stand there; its hint is for programs. */
+function BadFilter({ failure }: { failure: ApiError }) {
+  return (
+    <Failure error={failure} what="The filter cannot be followed" hint={false}>
+      <button type="button" class="button" onClick={() => adjust(listRoute())}>
+        Show all traces
+      </button>
+    </Failure>
+  );
 }
 
 function Head() {

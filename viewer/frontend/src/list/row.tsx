@@ -6,7 +6,8 @@ import { second, serverNow } from "../app/clock.ts";
 import { StatusIcon } from "../app/icons.tsx";
 import { go } from "../app/router.ts";
 import { traceUrl } from "../app/url.ts";
-import { absolute, count, duration, elapsed, exact, oneLine, plural, relative } from "../format.ts";
+import { absolute, count, dollars, duration, elapsed, exact, oneLine, plural, relative } from "../format.ts";
+import { costNote, lossText, lostHere } from "../trace/facts.ts";
 import { durationShare } from "./merge.ts";
 
 interface Props {
@@ -36,7 +37,7 @@ function Outcome({ trace }: { trace: TraceJson }) {
 const EMPTY: Record<string, string> = {
   running: "running…",
   cancelled: "cancelled",
-  interrupted: "interrupted: its process ended",
+  interrupted: "interrupted: its process ended without ending it",
 };
 
 function Elapsed({ trace, longest }: { trace: TraceJson; longest: number }) {
@@ -87,6 +88,9 @@ function Figures({ trace }: { trace: TraceJson }) {
     <>
       <span role="gridcell" class="c-tokens num" title={tokensTitle(trace)}>
         {tokens(trace)}
+      </span>
+      <span role="gridcell" class="c-cost num" title={costNote(trace)} data-testid="cost">
+        {dollars(trace.cost_usd, trace.unpriced_calls > 0)}
       </span>
       <span role="gridcell" class="c-spans num">
         {count(trace.span_count)}
@@ -141,11 +145,6 @@ function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }:
         <a href={traceUrl(trace.trace_id)} tabIndex={-1} class="row-link" title={trace.name}>
           {trace.name}
         </a>
-        {trace.incomplete && (
-          <span class="badge" title="Some of this trace's spans could not be recorded">
-            incomplete
-          </span>
-        )}
       </span>
       <span role="gridcell" class="c-input clip" title={trace.input ?? ""}>
         {trace.input ? oneLine(trace.input) : <span class="muted">–</span>}
@@ -155,6 +154,11 @@ function TraceRowPlain({ trace, index, selected, longest, rowHeight, onSelect }:
         {trace.handled_errors > 0 && (
           <span class="badge handled" title={`${plural(trace.handled_errors, "error")} the run recovered from`}>
             {trace.handled_errors} handled
+          </span>
+        )}
+        {trace.incomplete && (
+          <span class="badge handled" title={lossText(trace)} data-testid="incomplete">
+            {lostHere(trace) ? "incomplete" : "not all delivered"}
           </span>
         )}
       </span>

@@ -3,7 +3,8 @@
 import { StatusIcon, Icon } from "../app/icons.tsx";
 import { CopyButton } from "../app/parts.tsx";
 import type { TraceJson } from "../api/types.ts";
-import { absolute, count, duration, elapsed, exact, oneLine, plural, shortId } from "../format.ts";
+import { absolute, count, dollars, duration, elapsed, exact, oneLine, plural, shortId } from "../format.ts";
+import { costNote, lastSign, lossText, lostHere } from "./facts.ts";
 import type { TraceState } from "./state.ts";
 
 const METADATA_SHOWN = 4;
@@ -25,6 +26,7 @@ export function Header({ state }: { state: TraceState }) {
         </span>
         <span class="fact">{plural(trace.span_count, "span")}</span>
         <Tokens trace={trace} />
+        <Cost trace={trace} />
         {trace.models.map((model) => (
           <span class="fact" key={model}>
             {model}
@@ -38,7 +40,6 @@ export function Header({ state }: { state: TraceState }) {
         {trace.handled_errors > 0 && (
           <span class="fact handled">{plural(trace.handled_errors, "handled error")}</span>
         )}
-        {trace.incomplete && <span class="fact handled">incomplete</span>}
         {metadata.slice(0, METADATA_SHOWN).map(([key, value]) => (
           <span class="fact meta" key={key} title={`${key}: ${plain(value)}`}>
             <span class="muted">{key}</span> {plain(value)}
@@ -63,7 +64,7 @@ function plain(value: unknown): string {
 }
 
 function Elapsed({ state, trace }: { state: TraceState; trace: TraceJson }) {
-  if (trace.status !== "running") return <>{duration(trace.duration_ms)}</>;
+  if (trace.status !== "running") return <>{trace.duration_ms === null ? "no end" : duration(trace.duration_ms)}</>;
   return <>{elapsed(state.nowUs.value / 1000)}</>;
 }
 
@@ -84,10 +85,65 @@ function Tokens({ trace }: { trace: TraceJson }) {
   );
 }
 
-/** Names the first cause; its link selects the span. */
-export function Banner({ state }: { state: TraceState }) {
+/** Empty where no call has a price: a cost that is not known is not zero. */
+function Cost({ trace }: { trace: TraceJson }) {
+  if (trace.cost_usd === null) {
+    // Where usage was reported, a reader would look for the cost.
+    if (trace.unpriced_calls === 0 || trace.input_tokens === null) return null;
+    return (
+      <span class="fact muted" title={costNote(trace)} data-testid="cost">
+        no price
+      </span>
+    );
+  }
+  return (
+    <span class="fact" title={costNote(trace)} data-testid="cost">
+      {dollars(trace.cost_usd, trace.unpriced_calls > 0)}
+    </span>
+  );
+}
+
+/** What has to be known of a trace before its spans are read: why it has no end, what is missing. */
+export function Banners({ state }: { state: TraceState }) {
   const trace = state.trace.value;
-  if (!trace || (trace.status !== "error" && trace.status !== "blocked")) return null;
+  if (!trace) return null;
+  return (
+    <>
+      <Verdict state={state} trace={trace} />
+      {trace.status === "interrupted" && <Interrupted trace={trace} />}
+      {trace.incomplete && <Incomplete trace={trace} />}
+    </>
+  );
+}
+
+function Interrupted({ trace }: { trace: TraceJson }) {
+  const sign = lastSign(trace);
+  return (
+    <div class="bar warned wraps" role="status" data-testid="banner">
+      <StatusIcon status="interrupted" />
+      <strong>Interrupted.</strong>
+      <span>The process ended, or was killed, without ending this trace.</span>
+      {sign && <span class="muted">Last sign of life: {sign}</span>}
+    </div>
+  );
+}
+
+function Incomplete({ trace }: { trace: TraceJson }) {
+  return (
+    <div class="bar warned wraps" role="status" data-testid="incomplete">
+      <Icon name="interrupted" />
+      <strong>{lostHere(trace) ? "Incomplete." : "Not all delivered."}</strong>
+      <span>
+        {lostHere(trace) ? "Part of this trace was lost" : "Part of this trace did not reach its destination"}
+        : {lossText(trace)}
+      </span>
+    </div>
+  );
+}
+
+/** Names the first cause; its link selects the span. */
+function Verdict({ state, trace }: { state: TraceState; trace: TraceJson }) {
+  if (trace.status !== "error" && trace.status !== "blocked") return null;
   const cause = trace.first_cause;
   const blocked = trace.status === "blocked";
   const what = blocked ? "Blocked by a guardrail." : "Failed.";

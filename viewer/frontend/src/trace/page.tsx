@@ -11,7 +11,7 @@ import { Splitter } from "../app/splitter.tsx";
 import { recall, recallNumber, remember } from "../app/storage.ts";
 import type { VirtualRows } from "../app/virtual.ts";
 import { DetailPanel } from "../detail/panel.tsx";
-import { Banner, Header } from "./header.tsx";
+import { Banners, Header } from "./header.tsx";
 import { useTraceKeys } from "./keyboard.ts";
 import { TraceState } from "./state.ts";
 import { Waterfall } from "./waterfall.tsx";
@@ -25,7 +25,6 @@ const HINTS: Hint[] = [
   ["d", "raw JSON"],
   ["\\", "panel"],
   ["[ ]", "prev/next trace"],
-  ["?", "all shortcuts"],
 ];
 
 export function TracePage({ traceId }: { traceId: string }) {
@@ -82,7 +81,7 @@ function Content({ state }: { state: TraceState }) {
   return (
     <>
       <Header state={state} />
-      <Banner state={state} />
+      <Banners state={state} />
       <Split state={state} open={open.value} onReady={(rows) => (virtual.current = rows)} />
     </>
   );

@@ -3,8 +3,9 @@
 import { kindOf, isStructure } from "../family.ts";
 import { Icon, StatusIcon } from "../app/icons.tsx";
 import { memo } from "../app/memo.ts";
-import { count, duration, exact, plural } from "../format.ts";
+import { count, dollars, duration, exact, plural } from "../format.ts";
 import { placeBar, placeLabel, type Bar, type Domain } from "./axis.ts";
+import { noPrice } from "./facts.ts";
 import { hasChildren, type Tree } from "./tree.ts";
 
 interface Props {
@@ -69,14 +70,26 @@ function TreeCell({ tree, row, shut, tripped, stopped }: TreeCellProps) {
         </span>
       )}
       {(tokensIn !== null || tokensOut !== null) && (
-        <span class="tok" title={`input tokens ${exact(tokensIn ?? 0)}, output tokens ${exact(tokensOut ?? 0)}`}>
+        <span class="tok" title={spentText(tree, row)}>
           <Icon name="up" />
           {count(tokensIn)} <Icon name="down" />
           {count(tokensOut)}
+          <span class="usd">{dollars(columns.cost_usd[row])}</span>
         </span>
       )}
     </div>
   );
+}
+
+/** Tokens and cost of a model call, exactly. */
+function spentText({ columns }: Tree, row: number): string {
+  const known = (n: number | null | undefined): string => (n === null || n === undefined ? "not reported" : exact(n));
+  const cost = columns.cost_usd[row] ?? null;
+  return [
+    `input tokens ${known(columns.input_tokens[row])}`,
+    `output tokens ${known(columns.output_tokens[row])}`,
+    cost === null ? noPrice([columns.model[row] ?? null]) : `cost $${cost}`,
+  ].join("\n");
 }
 
 function barClass(props: Props, bar: Bar, running: boolean): string {

@@ -12,6 +12,9 @@ export interface Totals {
   /** Null when no call reported any. */
   inputTokens: number | null;
   outputTokens: number | null;
+  /** Without the calls that `unpriced` counts; null when none has a price. */
+  costUsd: number | null;
+  unpriced: number;
   errors: number[];
 }
 
@@ -26,6 +29,8 @@ export function buildTotals(tree: Tree, row: number): Totals {
     toolUs: 0,
     inputTokens: null,
     outputTokens: null,
+    costUsd: null,
+    unpriced: 0,
     errors: tree.errorRows.filter((at) => at > row && at < end),
   };
   for (let at = row + 1; at < end; at++) {
@@ -34,6 +39,11 @@ export function buildTotals(tree: Tree, row: number): Totals {
     if (isModelCall(type)) {
       totals.modelCalls += 1;
       totals.modelUs += dur;
+      // A call that another call made is counted in that one's usage.
+      if (isModelCall(columns.type[columns.parent[at] ?? -1] ?? "")) continue;
+      const cost = columns.cost_usd[at] ?? null;
+      totals.costUsd = sum(totals.costUsd, cost);
+      if (cost === null) totals.unpriced += 1;
       totals.inputTokens = sum(totals.inputTokens, columns.input_tokens[at]);
       totals.outputTokens = sum(totals.outputTokens, columns.output_tokens[at]);
     } else if (type === "function") {

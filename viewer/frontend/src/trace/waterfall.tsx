@@ -16,6 +16,9 @@ import type { Tree } from "./tree.ts";
 
 const HEAD = 28;
 const GUTTER = 54;
+/** Wide enough for a model's name, its tokens and its cost. */
+const TREE = 380;
+const WITH_COST = 350;
 const LEAST_TREE = 120;
 const LEAST_TIME = 120;
 
@@ -28,7 +31,7 @@ export function Waterfall({ state, onReady }: Props) {
   const rows = state.rows.value;
   const rowHeight = narrow.value ? 34 : 26;
   const virtual = useVirtualRows({ count: rows.length, rowHeight, head: HEAD });
-  const wanted = useSignal(recallNumber("tree", 330));
+  const wanted = useSignal(recallNumber("tree", TREE));
   const width = useWidth(virtual.scroller);
   const share = width < 640 && !narrow.value ? 0.5 : 0.58;
   const treeWidth = Math.max(LEAST_TREE, Math.min(wanted.value, width * share, width - LEAST_TIME));
@@ -48,7 +51,7 @@ export function Waterfall({ state, onReady }: Props) {
   const selected = state.selectedId.value;
   if (!tree) return null;
   return (
-    <div class="waterfall-box" style={{ "--tree": `${treeWidth}px` }}>
+    <div class={treeWidth < WITH_COST ? "waterfall-box no-usd" : "waterfall-box"} style={{ "--tree": `${treeWidth}px` }}>
       <Splitter
         cls="tree-split"
         label="Width of the tree"
