@@ -6,7 +6,7 @@ One JSON line for each figure. The spans are tool calls of 2 KB, no two alike, t
 
 Measures:
     record      spans a second that are on file when the call returns, from 1, 4 and 8 processes;
-                beside it SQLite (WAL, 100 rows a transaction) and DuckDB (opened, written with 500
+                beside it SQLite (WAL, 100 rows a transaction) and DuckDB (opened, written with 100
                 rows, closed), each as its users would do it from several processes
     fresh       milliseconds until a reader sees a trace that has started, at 100, 2,000 and 10,000
                 spans a second
@@ -126,11 +126,11 @@ def write_sqlite(path: Path, seed: int, go: Callable[[], bool]) -> int:
 
 
 def write_duckdb(path: Path, seed: int, go: Callable[[], bool]) -> int:
-    """Open, write 500 rows, close; wait and try again while somebody else has the file."""
+    """Open, write 100 rows, close; wait and try again while somebody else has the file."""
     import duckdb  # noqa: PLC0415
 
     count = 0
-    for batch in rows(seed, 500):
+    for batch in rows(seed, 100):
         while go():
             try:
                 database = duckdb.connect(str(path))
