@@ -7,8 +7,6 @@ Beyond that the table is spilled to a private folder.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from exporters.duckdb import scratch
 from exporters.duckdb.parts import listed, quoted
 from exporters.duckdb.reading.tail import ENDED, OPEN, TROUBLE, Piece
 
@@ -104,20 +103,20 @@ class Fragments:
                 "autoload_known_extensions": False,
             },
         )
-        self._database.execute(
-            "set enable_progress_bar = false"
-        )  # it goes to stdout, which is the user's
+        # It would go to stdout, which is the user's.
+        self._database.execute("set enable_progress_bar = false")
         self._database.execute("set global parquet_metadata_cache = true")
         self._database.execute(f"create table fragment ({_FRAGMENT})")
         self._local = threading.local()
         self._dead = self._rows = 0
-        self._spill: Path | None = None
+        self._spill: scratch.Scratch | None = None
+        self._spills = False
 
     def close(self) -> None:
         """Let go of memory and of what was spilled."""
         self._database.close()
         if self._spill is not None:
-            shutil.rmtree(self._spill, ignore_errors=True)
+            self._spill.close()
 
     def ask(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query, on this thread's own cursor."""
@@ -350,9 +349,11 @@ class Fragments:
 
     def _grew(self, rows: int) -> None:
         self._rows += rows
-        if self._rows > _SPILL_ROWS and self._spill is None:
-            self._spill = Path(tempfile.mkdtemp(prefix="flightlog-"))
-            self.ask(f"set global temp_directory = {quoted(self._spill)}")
+        if self._rows > _SPILL_ROWS and not self._spills:
+            self._spills = True
+            self._spill = scratch.made()
+            if self._spill is not None:
+                self.ask(f"set global temp_directory = {quoted(self._spill.path)}")
 
 
 def _low(narrow: Narrow) -> int:

@@ -4,7 +4,7 @@ select
     status as state,
     items,
     reason,
-    start_time as at,
+    start_time as counted_at,
     owner
 from _records
 where k = 'delivery';
@@ -14,5 +14,5 @@ comment on column deliveries.exporter is 'Whose delivery';
 comment on column deliveries.state is 'delivered or failed';
 comment on column deliveries.items is 'How many spans and traces';
 comment on column deliveries.reason is 'Why it failed';
-comment on column deliveries.at is 'When it was counted';
+comment on column deliveries.counted_at is 'When it was counted';
 comment on column deliveries.owner is 'The process that delivered';

@@ -65,7 +65,7 @@ function amount(usd: number): string {
 
 export function bytes(n: number): string {
   if (n < 1000) return `${n} B`;
-  if (n < 999_500) return `${trim((n / 1000).toFixed(n < 9950 ? 1 : 0))} KB`;
+  if (n < 999_500) return `${trim((n / 1000).toFixed(n < 9950 ? 1 : 0))} kB`;
   if (n < 999_500_000) return `${trim((n / 1_000_000).toFixed(1))} MB`;
   return `${trim((n / 1_000_000_000).toFixed(1))} GB`;
 }

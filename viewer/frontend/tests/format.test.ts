@@ -68,7 +68,7 @@ test("sizes step by a thousand", () => {
   expect([bytes(0), bytes(999), bytes(1000), bytes(4_120_000), bytes(2_500_000_000)]).toEqual([
     "0 B",
     "999 B",
-    "1 KB",
+    "1 kB",
     "4.1 MB",
     "2.5 GB",
   ]);
