@@ -245,14 +245,15 @@ class MemoryStore(TracingProcessor):
 def _asked(record: TraceRecord, spans: Sequence[SpanRecord]) -> str | None:
     """What a trace was asked; its first model call's input if it does not say."""
     first = min(_model_calls(spans), key=lambda span: (span.start_ns, span.span_id), default=None)
-    return preview(_value(record.input)) or (preview(_value(first.input)) if first else None)
+    said = preview(_value(record.input))
+    return preview(_value(first.input)) if said is None and first else said
 
 
 def _answered(record: TraceRecord, spans: Sequence[SpanRecord], status: TraceStatus) -> str | None:
     """What a trace answered; its last model call's output if it ended well and does not say."""
     said = preview(_value(record.output))
     last = max(_model_calls(spans), key=lambda span: (span.start_ns, span.span_id), default=None)
-    return said or (preview(_value(last.output)) if last and status == "ok" else None)
+    return preview(_value(last.output)) if said is None and last and status == "ok" else said
 
 
 def _model_calls(spans: Sequence[SpanRecord]) -> list[SpanRecord]:

@@ -223,7 +223,8 @@ def _moment(value: Any) -> int | None:
 def _content(value: Any, share: bool) -> Content:
     if share and isinstance(value, list | tuple):
         return encode_each(value)
-    return encode(value)
+    encoded = encode(value)
+    return None if encoded == b"null" else encoded  # not a number: JSON has no word for it
 
 
 def _json(value: Any) -> bytes | None:

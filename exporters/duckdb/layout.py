@@ -34,13 +34,15 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from exporters.duckdb.format import Format, claimed, mend, parse, told_by_data, write_draft
 from exporters.duckdb.schema import FORMAT, SCHEMA
 from exporters.store import StoreError
+from tracer.logger import logger
 
 SCHEMA_PART = "p-0000000000000-schema"
 HOT_SENTINEL = "_.ndjson"
@@ -192,15 +194,6 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
-    """What FORMAT says."""
-
-    format: int
-    schema: int
-    store_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
     """What a store holds now; `covered` names what is there but replaced.
 
@@ -324,11 +317,15 @@ def live_owners(layout: Layout, owners: Collection[str] | None = None) -> frozen
                 alive.add(name.owner)
 
 
-def create(layout: Layout) -> Format:
+def create(layout: Layout, told: Callable[[str], object] = logger.warning) -> Format:
     """Make what is missing of a store's folder, and say which format it has.
 
     Any number of processes may do so at once; they agree on one store id. The sentinel part needs
-    DuckDB and is made by those who have it.
+    DuckDB and is made by those who have it. A damaged FORMAT is put into quarantine and made anew.
+
+    Args:
+        layout: The store.
+        told: Given a message for people where FORMAT had to be made anew.
 
     Raises:
         StoreError: If the path cannot be a store, cannot be written, or is of a newer format.
@@ -344,6 +341,11 @@ def create(layout: Layout) -> Format:
             os.close(os.open(empty, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o644))
         if found is None:
             _publish_format(layout)
+            found = read_format(layout)
+        elif found.damaged:
+            with contextlib.suppress(OSError):  # it goes on without: the data says the same
+                if mend(layout.root, told):
+                    sync_folder(layout.root)
             found = read_format(layout)
     except OSError as error:
         raise _unwritable(layout, error) from error
@@ -374,14 +376,15 @@ def check_path(layout: Layout) -> None:
 
 
 def read_format(layout: Layout) -> Format | None:
-    """What FORMAT says; None where there is none.
+    """What FORMAT says, or the data beside it where it is damaged; None where there is none.
 
     Raises:
-        StoreError: If it is of a newer format, or cannot be read.
+        StoreError: If it is of a newer format, cannot be read, or is damaged where no store is.
     """
     path = layout.format_file
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw, status = file.read(), os.fstat(file.fileno())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -390,20 +393,20 @@ def read_format(layout: Layout) -> Format | None:
             f"has, and a store is not touched without it. Give yourself access to the folder, "
             f"or name another store."
         ) from error
-    try:
-        said = json.loads(raw)
-        found = Format(int(said["format"]), int(said["schema"]), str(said["store_id"]))
-    except (ValueError, KeyError, TypeError) as error:
+    found = parse(raw)
+    newer = claimed(raw)[0] if found is None else found.format
+    if newer > FORMAT:
+        raise StoreError(
+            f"The store {str(layout.catalog)!r} has format {newer}, and this flightlog "
+            f"knows formats up to {FORMAT}. A newer format is neither read nor written. Upgrade "
+            f"with: pip install --upgrade flightlog"
+        )
+    found = found or told_by_data(layout.root, raw, status)
+    if found is None:
         raise StoreError(
             f"{str(path)!r} holds {raw[:40]!r}. It has to be the JSON that flightlog wrote when "
             f"it made the store. Restore the file from a copy, or name another store; the data "
             f"beside it is untouched."
-        ) from error
-    if found.format > FORMAT:
-        raise StoreError(
-            f"The store {str(layout.catalog)!r} has format {found.format}, and this flightlog "
-            f"knows formats up to {FORMAT}. A newer format is neither read nor written. Upgrade "
-            f"with: pip install --upgrade flightlog"
         )
     return found
 
@@ -427,18 +430,8 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _publish_format(layout: Layout) -> None:
-    text = json.dumps(
-        {"format": FORMAT, "schema": SCHEMA, "store_id": secrets.token_hex(16)},
-        separators=(",", ":"),
-    )
-    draft = layout.root / f"FORMAT.{secrets.token_hex(8)}.tmp"
+    draft = write_draft(layout.root, Format(FORMAT, SCHEMA, secrets.token_hex(16)))
     try:
-        fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
-        try:
-            os.write(fd, text.encode() + b"\n")
-            os.fsync(fd)
-        finally:
-            os.close(fd)
         publish(draft, layout.format_file)
     finally:
         draft.unlink(missing_ok=True)

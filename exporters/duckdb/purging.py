@@ -69,8 +69,9 @@ class Plan:
         pinned: Traces that stay because they are pinned.
         running: Traces that stay because they run.
         missing: Ids that were asked for and are not there.
-        bytes: About how much of the disk comes free: the share of each part that goes by rows, what
-            segments have of the traces, and what is replaced already, which goes with them.
+        bytes: About how much of the disk the traces take: the share of each part that goes by rows,
+            and what segments have of them. With everything selected, all that comes free.
+        spare: What compaction has replaced already, and what goes with any trace; not in `bytes`.
         selection: What was asked for.
     """
 
@@ -80,6 +81,7 @@ class Plan:
     running: list[Found] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     bytes: int = 0
+    spare: int = 0
 
     @property
     def spans(self) -> int:
@@ -136,6 +138,11 @@ def plan(layout: Layout, selection: Selection) -> Plan:
     there = {trace_id for trace_id, *_ in rows}
     found.missing = [trace_id for trace_id in selection.traces if trace_id not in there]
     found.bytes = _bytes_of(layout, found)
+    spare = footprint(layout).replaced
+    if selection.everything:
+        found.bytes += spare
+    elif found.goes:
+        found.spare = spare
     return found
 
 
@@ -186,7 +193,7 @@ def _bytes_of(layout: Layout, planned: Plan) -> int:
     if not goes and not planned.selection.everything:
         return 0
     listing = scan(layout)
-    total = float(footprint(layout).replaced)
+    total = 0.0
     if planned.selection.everything:
         total += size_of(layout.quarantine) + size_of(layout.backup)
     with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from exporters import open_store
+from exporters.search import preview
 from exporters.store import SpanDetail, TraceQuery, TraceStore
 
 PROGRAM = Path(__file__).with_name("program.py")
@@ -86,3 +87,14 @@ def test_traces_of_the_peer(flown: tuple[list[dict[str, Any]], TraceStore]) -> N
     assert traces[0].handled_errors == 1
     assert traces[1].first_cause is not None
     assert traces[1].first_cause.type == "guardrail"
+
+
+def test_same_in_sql(flown: tuple[list[dict[str, Any]], TraceStore]) -> None:
+    """What the peer's runs were asked and answered is in SQL what it is in the list."""
+    _, store = flown
+    listed = {row.trace_id: (row.input, row.output) for row in store.search(TraceQuery()).traces}
+    rows = store.sql("SELECT trace_id, input, output FROM traces", timeout=60).rows
+
+    said = {key: tuple(each and preview(json.loads(each)) for each in pair) for key, *pair in rows}
+    assert said == listed
+    assert "How warm is Oslo?" in {question for question, _ in listed.values()}

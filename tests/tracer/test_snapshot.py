@@ -174,6 +174,15 @@ def test_shared_content(capture: Capture):
     assert decode(capture.named("f").input or b"") == '{"x": 1}'  # type: ignore[arg-type]
 
 
+def test_no_number(capture: Capture):
+    """What JSON has no word for is no content, rather than a null that is there."""
+    with trace("t"), function_span("f", input="1", output=float("nan")) as span:
+        pass
+
+    record = span_record(span)
+    assert (record.input, record.output) == (b'"1"', None)
+
+
 def test_data(capture: Capture):
     """`data` holds all the rest, and a custom span's own data as it is."""
     with trace("t"):

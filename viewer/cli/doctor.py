@@ -9,7 +9,7 @@ import textwrap
 import time
 from collections.abc import Iterator, Sequence
 
-from exporters.duckdb.doctor import Facts, Finding, diagnose, examine
+from exporters.duckdb.doctor import Facts, Finding, diagnose, examine, repair
 from exporters.duckdb.upkeep.compaction import compact
 from exporters.duckdb.upkeep.retention import Limits
 from exporters.store import StoreError
@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _repair(facts: Facts) -> None:
     try:
+        mended = repair(facts)
         report = compact(facts.store, limits=Limits())
     except (StoreError, OSError) as error:
         say(f"It could not be repaired: {error}")
@@ -75,11 +76,13 @@ def _repair(facts: Facts) -> None:
     if report.busy:
         say("Another process is compacting the store, so nothing was done. See what is left below.")
         return
+    for name in (*mended.quarantined, *report.mended.quarantined):
+        say(f"Set aside {name}, which was damaged. The note beside it says what was saved of it.")
     say(
         f"Compacted {plural(report.segments, 'segment')} into {plural(len(report.parts), 'part')}; "
         f"set aside {plural(report.bad_lines, 'line')}."
     )
-    for problem in report.problems:
+    for problem in (*mended.problems, *report.problems):
         say(problem)
 
 

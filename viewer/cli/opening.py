@@ -13,6 +13,7 @@ from exporters.duckdb.limits.pile import start_helper
 from exporters.store import TraceStore
 from tracer import plugins
 from tracer.config import Settings, settings
+from viewer.cli.usage import CommandError
 
 
 def checked_settings() -> Settings:
@@ -38,12 +39,44 @@ def store_path(args: argparse.Namespace) -> Path:
 
 
 @contextlib.contextmanager
-def opened(args: argparse.Namespace) -> Iterator[TraceStore]:
-    """The store, for as long as the block lasts."""
+def opened(args: argparse.Namespace, *, new: bool = False) -> Iterator[TraceStore]:
+    """The store, for as long as the block lasts.
+
+    Args:
+        args: What the command was given.
+        new: Whether a store that the command names may be one that is still to come.
+
+    Raises:
+        CommandError: If the command names a store where there is none.
+    """
     path = store_path(args)
+    if args.store and not new:
+        _require(path)
     try:
         with contextlib.closing(exporters.open_store(path)) as store:
             yield store
     finally:
         # What has piled up is compacted by whoever comes by.
         start_helper(Layout.of(path), ours=False)
+
+
+def _require(path: Path) -> None:
+    """Refuse a path with nothing there: of a slip in a name one must not hear that all is well."""
+    layout = Layout.of(path)
+    if _is_free(layout.root) and _is_free(layout.catalog):
+        raise CommandError(
+            f"No store is at {str(layout.catalog)!r}. --store takes the path of a store's file, as "
+            f"flightlog version and flightlog doctor name it. Look for a slip in the path, or "
+            f"leave --store out."
+        )
+
+
+def _is_free(path: Path) -> bool:
+    """Whether nothing is there; what may not be looked at may be there."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False

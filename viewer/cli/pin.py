@@ -73,12 +73,11 @@ def _remove(args: argparse.Namespace, layout: Layout) -> int:
 
 
 def _list(args: argparse.Namespace, layout: Layout) -> int:
-    found = sorted(pinned(layout))
-    if not found:
+    with opened(args) as store:
+        rows = [_row(store, trace_id) for trace_id in sorted(pinned(layout))]
+    if not rows:
         say("No trace is pinned. Pin one: flightlog pin last")
         return 0
-    with opened(args) as store:
-        rows = [_row(store, trace_id) for trace_id in found]
     print("\n".join(lines(_COLUMNS, rows, terminal())))
     return 0
 

@@ -123,6 +123,11 @@ def _tell_plan(planned: Plan) -> None:
         f"{plural(planned.spans, 'span')}, about {size(planned.bytes)} ({_named(planned.goes)}); "
         f"the oldest started {oldest}."
     )
+    if planned.spare:
+        say(
+            f"Another {size(planned.spare)} comes free with it: what compaction has replaced, "
+            f"which no trace needs."
+        )
 
 
 def _named(traces: Sequence[Found]) -> str:
@@ -157,7 +162,7 @@ def _tell_outcome(planned: Plan, done: Outcome) -> int:
         return 1
     print(
         f"Deleted {plural(gone, 'trace')}. The store took {size(done.bytes_before)} and takes "
-        f"{size(done.bytes_after)}."
+        f"{size(done.bytes_after)}{_rest(planned, done)}."
     )
     if done.waiting:
         say(
@@ -166,3 +171,14 @@ def _tell_outcome(planned: Plan, done: Outcome) -> int:
             f"to its next file, within half a minute or so, or has ended."
         )
     return 0
+
+
+def _rest(planned: Plan, done: Outcome) -> str:
+    """Says that not all that came free was traces, where most of it was not."""
+    freed = done.bytes_before - done.bytes_after
+    if planned.selection.everything or freed <= 2 * planned.bytes:
+        return ""
+    return (
+        f": about {size(planned.bytes)} of that was deleted, and compaction, which came with it, "
+        f"freed the rest. No other trace is gone"
+    )

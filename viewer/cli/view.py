@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser, /) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     browser = not args.no_browser
-    with opened(args) as store:
+    with opened(args, new=True) as store:
         try:
             listener = listen(args.host, args.port, store=store.info().path)
         except ViewerRunsError as running:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+import duckdb
+
 from exporters.duckdb.doctor.content import content_facts
 from exporters.duckdb.doctor.facts import Facts
 from exporters.duckdb.doctor.finding import Finding
@@ -30,9 +32,12 @@ from exporters.duckdb.doctor.storage import (
     upkeep_findings,
 )
 from exporters.duckdb.doctor.surroundings import chosen, places, settings_facts
-from exporters.duckdb.layout import Layout
+from exporters.duckdb.layout import Layout, parse_part
+from exporters.duckdb.parts import PartError, nothing
+from exporters.duckdb.upkeep import salvage
+from exporters.duckdb.upkeep.alone import alone
 
-__all__ = ["Facts", "Finding", "diagnose", "examine"]
+__all__ = ["Facts", "Finding", "diagnose", "examine", "repair"]
 
 # What most likely is the cause comes first.
 _LOOKS = (
@@ -93,3 +98,28 @@ def diagnose(facts: Facts) -> list[Finding]:
     if not explained:
         found = [*reading_findings(facts), *empty_findings(facts), *found]
     return [*found, *memory_findings(facts)]
+
+
+def repair(facts: Facts) -> salvage.Mended:
+    """Put away parts that were found damaged and cannot be read, and back what of them can.
+
+    Nothing is done while somebody else compacts.
+
+    Raises:
+        OSError: If the store cannot be written.
+    """
+    done = salvage.Mended()
+    layout = Layout.of(facts.store)
+    named = {parse_part(one.path.parent.name) for one in facts.folder.damage}
+    parts = sorted(part for part in named if part is not None)
+    if parts:
+        with alone(layout) as ours:
+            if ours:
+                try:
+                    salvage.examine(layout, parts, done, nothing)
+                except (duckdb.Error, PartError) as error:
+                    done.problems.append(
+                        f"What is damaged could not be made anew ({type(error).__name__}). It is "
+                        f"left as it is. Restore it from a backup."
+                    )
+    return done

@@ -202,6 +202,7 @@ class Folder:
         bad_lines: Lines of segments that cannot be read.
         bad_segments: How many segments have such.
         quarantined: Files in quarantine, and their bytes.
+        notes: What notes in quarantine say was wrong and was saved, the newest first.
         parts: How many parts count.
         segments: How many segments count.
         size: Bytes of all of it.
@@ -229,6 +230,7 @@ class Folder:
     bad_lines: int = 0
     bad_segments: int = 0
     quarantined: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()
     parts: int = 0
     segments: int = 0
     size: int = 0

@@ -54,6 +54,8 @@ _T = TypeVar("_T")
 _MAGIC = b"DUCK"  # after a checksum of eight bytes
 _CONFIRMED_S = 1.0
 _SLACK_MS = 60_000  # two machines that share a folder may differ by so much
+_MOST_NOTES = 3
+_NOTE = 500
 _HOLDER = re.compile(r"held in (.*?) \(PID (\d+)\)")
 
 
@@ -61,7 +63,8 @@ def folder_facts(layout: Layout, *, thorough: bool = False) -> Folder:
     """What is on disk; `thorough` reads every byte of every part, else only of small stores."""
     refused = _refusal(layout)
     nobody: tuple[Denied, ...] = ()
-    denied = _tried(lambda: denied_paths(layout), nobody)
+    # What is in the way of the folder has no folders in it that could be denied.
+    denied = nobody if refused else _tried(lambda: denied_paths(layout), nobody)
     newer, newer_schema = _version(layout)
     looks = os.path.isdir(layout.root)
     if refused or newer is not None or not looks:
@@ -70,12 +73,13 @@ def folder_facts(layout: Layout, *, thorough: bool = False) -> Folder:
             refused=refused,
             newer=newer,
             newer_schema=newer_schema,
-            catalog_alone=not looks and os.path.isfile(layout.catalog),
+            catalog_alone=not refused and not looks and os.path.isfile(layout.catalog),
             other_file=not looks and _tried(lambda: _is_other_file(layout.catalog), False),
             user=owner_name(os.geteuid()),
             denied=denied,
         )
     sound: tuple[Damage, ...] = ()
+    unsaid: tuple[str, ...] = ()
     listing = _tried(lambda: scan(layout), Listing((), (), frozenset()))
     bad = _tried(lambda: bad_lines(layout, listing), (0, 0))
     return Folder(
@@ -96,6 +100,7 @@ def folder_facts(layout: Layout, *, thorough: bool = False) -> Folder:
         bad_lines=bad[0],
         bad_segments=bad[1],
         quarantined=_tried(lambda: _weight(layout.quarantine), (0, 0)),
+        notes=_tried(lambda: _notes(layout.quarantine), unsaid),
         parts=len(listing.live_parts),
         segments=len(listing.live_segments),
         size=_weight(layout.root)[1],
@@ -125,10 +130,11 @@ def _refusal(layout: Layout) -> str:
 def _format_error(layout: Layout) -> str:
     """Why FORMAT cannot be followed; it is not newer."""
     try:
-        read_format(layout)
+        found = read_format(layout)
     except StoreError as error:
         return str(error)
-    return ""
+    damaged = found is not None and found.damaged
+    return f"{str(layout.format_file)!r} is damaged. The data says the same." if damaged else ""
 
 
 def _version(layout: Layout) -> tuple[int | None, int | None]:
@@ -255,6 +261,16 @@ def _weight(folder: Path) -> tuple[int, int]:
     """How many files are in a folder and below, and how many bytes."""
     sizes = list(_sizes(folder))
     return len(sizes), sum(sizes)
+
+
+def _notes(folder: Path) -> tuple[str, ...]:
+    """What the newest notes in quarantine say, each behind the name of what it is about."""
+    found = []
+    for path in folder.glob("*.txt"):
+        with contextlib.suppress(OSError, ValueError):
+            text = path.read_text(encoding="utf-8").strip()[:_NOTE]
+            found.append((path.stat().st_mtime, f"{path.stem}: {text.rstrip('.')}."))
+    return tuple(text for _, text in sorted(found, reverse=True)[:_MOST_NOTES])
 
 
 def _sizes(folder: Path) -> Iterator[int]:

@@ -10,7 +10,8 @@ from exporters.duckdb.doctor.finding import Finding
 from exporters.wording import moment, plural
 
 LOCAL = "duckdb"
-UNREADABLE = frozenset({"line could not be read", "damaged part"})
+_UNREADABLE = frozenset({"line could not be read", "damaged part"})
+_LACKING = "damaged part: column "
 _RAISED = re.compile(r"(\w+) raised")
 _ELSEWHERE = "Nothing is missing here: the local store has it."
 _HERE = "It is missing from this store."
@@ -31,7 +32,7 @@ _MEANINGS = {
         "of the store's folder.",
     ),
     "damaged part": (
-        "A part was no longer as it had been written, and was taken out of the store.",
+        "A part was no longer as it had been written; so many records of it could not be read.",
         "Have the disk looked at (dmesg tells of its faults). The part is in quarantine/ of the "
         "store's folder; if you have a backup, put the same folder back into parts/.",
     ),
@@ -136,9 +137,9 @@ def _exporters(settings: Settings) -> Iterator[Finding]:
 
 def loss_findings(facts: Facts) -> Iterator[Finding]:
     """What was lost lately, by reason, and what could not be delivered."""
-    told = UNREADABLE if facts.folder.quarantined[0] else frozenset()
+    quarantined = bool(facts.folder.quarantined[0])
     for lost in facts.content.lost:
-        if lost.reason not in told:
+        if not quarantined or not (is_unreadable(lost) or is_lacking(lost)):
             means, step = meaning(lost)
             yield Finding(
                 code="lost",
@@ -160,10 +161,27 @@ def loss_findings(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def is_unreadable(lost: Lost) -> bool:
+    """Whether records are gone because they could not be read any more."""
+    return lost.reason in _UNREADABLE
+
+
+def is_lacking(lost: Lost) -> bool:
+    """Whether records are there without one of their columns, which could not be read any more."""
+    return lost.reason.startswith(_LACKING)
+
+
 def meaning(lost: Lost) -> tuple[str, str]:
     """What a loss means, and what to do."""
     where = _HERE if lost.exporter == LOCAL else _ELSEWHERE
     known = _MEANINGS.get(lost.reason)
+    if is_lacking(lost):
+        column = lost.reason.removeprefix(_LACKING)
+        return (
+            f"A part was no longer as it had been written. Its records are there without "
+            f"{column!r}, which could not be read.",
+            _MEANINGS["damaged part"][1],
+        )
     if known is not None:
         return f"{known[0]} {'' if lost.exporter == LOCAL else where}".rstrip(), known[1]
     raised = _RAISED.fullmatch(lost.reason)

@@ -10,7 +10,6 @@ from exporters.store import LastSign
 from exporters.wording import length_of_time, moment, plural
 
 _SLACK_NS = 60_000_000_000
-_LATELY_NS = 15 * _SLACK_NS
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _ASK_THE_PROGRAM = (
     "Run `flightlog version` and `flightlog doctor` as the program's own user, with its "
@@ -54,15 +53,12 @@ def place_findings(facts: Facts) -> Iterator[Finding]:
 def _others(facts: Facts, *, missing: bool) -> Iterator[Finding]:
     """Stores with traces that may be the ones that are missed here.
 
-    With traces here, and none asked for, that is said of a store only that programs without this
-    command's setting record to, and have recorded to just now.
+    With traces here, and none asked for, nothing is: whoever set a store of their own knows that
+    there are others. It never is trouble by itself; that nothing is here is.
     """
     empty = facts.content.traces == 0 and not facts.content.error
-    since = max(facts.content.newest_ns or 0, facts.now_ns - _LATELY_NS) + _SLACK_NS
     others = [p for p in facts.places if p.traces and not p.fallback and not p.has_wanted]
-    if not empty and not missing:
-        others = [p for p in others if not p.beside and (p.newest_ns or 0) > since]
-    if not others:
+    if not others or not (empty or missing):
         return
     newest = max(others, key=lambda place: place.newest_ns or 0)
     of = f", the newest of {moment(newest.newest_ns)}" if newest.newest_ns else ""
@@ -75,7 +71,7 @@ def _others(facts: Facts, *, missing: bool) -> Iterator[Finding]:
         means="Programs with another setting than this command's record there.",
         step=f"Look there: flightlog list --store {word(newest.store)}. To have all in one place, "
         f"set FLIGHTLOG_STORE to the same path for all programs.",
-        level="trouble" if empty else "note",
+        level="note",
     )
 
 

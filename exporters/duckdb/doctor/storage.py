@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exporters.duckdb.doctor.facts import Denied, Facts, Holder
 from exporters.duckdb.doctor.finding import Finding, word
-from exporters.duckdb.doctor.recording import UNREADABLE
+from exporters.duckdb.doctor.recording import is_lacking, is_unreadable
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.schema import FORMAT, SCHEMA
 from exporters.wording import length_of_time, plural, size
@@ -42,9 +42,9 @@ def path_findings(facts: Facts) -> Iterator[Finding]:
             code="format",
             title="The store's FORMAT cannot be followed",
             seen=folder.format_error.partition(". ")[0] + ".",
-            means="Nobody touches a store without knowing its format. The data is as it was.",
-            step=f"Restore {word(layout.format_file)} from a backup. If there is none, move it "
-            f"away; whoever records next writes it anew.",
+            means="It says which format the store has. The data is as it was.",
+            step=f"Have it written anew: flightlog doctor --repair. Where that refuses: Restore "
+            f"{word(layout.format_file)} from a backup, or move it away and record once.",
         )
     if folder.catalog_alone and folder.other_file:
         yield Finding(
@@ -222,19 +222,27 @@ def damage_findings(facts: Facts) -> Iterator[Finding]:
             step="Compaction sets them aside and counts them: flightlog doctor --repair --store "
             f"{word(layout.catalog)}. If it happens again, have the disk looked at.",
         )
-    files, bytes_ = folder.quarantined
-    if files:
-        lost = [one for one in facts.content.lost if one.reason in UNREADABLE]
-        rows = sum(one.items for one in lost)
-        yield Finding(
-            code="quarantine",
-            title="Something was damaged and set aside",
-            seen=f"{plural(files, 'file')} with {size(bytes_)} in {str(layout.quarantine)!r}; "
-            f"{plural(rows, 'record')} counted as lost within a week.",
-            means="It could not be read any more. What could be saved of it is in the store.",
-            step="Restore what is missing from a backup; then delete what is in that folder: "
-            f"rm -r {word(layout.quarantine)}/*",
-        )
+    if folder.quarantined[0]:
+        yield _quarantine(facts, layout)
+
+
+def _quarantine(facts: Facts, layout: Layout) -> Finding:
+    files, bytes_ = facts.folder.quarantined
+    gone = sum(one.items for one in facts.content.lost if is_unreadable(one))
+    lacking = sum(one.items for one in facts.content.lost if is_lacking(one))
+    without = f", {lacking} values as unreadable" if lacking else ""
+    return Finding(
+        code="quarantine",
+        title="Something was damaged and set aside",
+        seen=f"{plural(files, 'file')} with {size(bytes_)} in {str(layout.quarantine)!r}; "
+        f"{plural(gone, 'record')} counted as lost{without} within a week."
+        + "".join(f" {note}" for note in facts.folder.notes),
+        means="It could not be read whole. What was read of it is in the store; what was not is "
+        "nowhere else, unless there is a backup. The view losses names the traces.",
+        step="Restore what is missing from a backup, if there is one. What was set aside may be "
+        "the only copy of it; if you do not need it, delete what is in that folder: "
+        f"rm -r {word(layout.quarantine)}/*",
+    )
 
 
 def upkeep_findings(facts: Facts) -> Iterator[Finding]:

@@ -99,10 +99,10 @@ def needed(layout: Layout, *, ours: bool) -> list[str] | None:
     max_disk = chosen.max_disk if limited else None
     shed_some = ours and relieve(layout, max_disk)
     store = ["--store", str(layout.catalog)]
-    if shed_some or has_piled_up(layout, max_disk) or is_purge_due(layout):
-        if is_held(layout.lock):
-            return None
+    due = shed_some or has_piled_up(layout, max_disk) or is_purge_due(layout)
+    if due and not is_held(layout.lock):
         return [_HELPER, *store] if limited else [_HELPER, *store, "--no-limits"]
+    # Who compacts makes the catalog when all else is done: nobody has to wait for that.
     if not os.path.lexists(layout.catalog):
         return [_CATALOG, *store]
     return None

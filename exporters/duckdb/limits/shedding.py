@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
 
@@ -29,6 +30,7 @@ from exporters.duckdb.layout import (
     SegmentName,
     is_locked,
     live_owners,
+    parse_part,
     read_covers,
     scan,
     sync_folder,
@@ -50,9 +52,10 @@ def is_too_much(size: int, max_bytes: int) -> bool:
 def shed(layout: Layout, max_bytes: int, *, steps: Callable[[str], None]) -> frozenset[str]:
     """Delete the oldest sealed segments if the store is too large; gives the traces that go.
 
-    Segments that a part has replaced go before any trace does. What goes is remembered like any
-    purge, for a trace may have rows elsewhere, also in a part that is just being made of such a
-    segment. So nobody needs the store's lock for it. Steps: `remembered`, `shed` for each segment.
+    Segments and parts that a part has replaced go before any trace does. What goes is remembered
+    like any purge, for a trace may have rows elsewhere, also in a part that is just being made of
+    such a segment. So nobody needs the store's lock for it. Steps: `remembered`, `shed` for each
+    segment.
 
     Raises:
         OSError: If the store cannot be changed.
@@ -61,7 +64,9 @@ def shed(layout: Layout, max_bytes: int, *, steps: Callable[[str], None]) -> fro
     if not is_too_much(size, max_bytes):
         return frozenset()
     listing = scan(layout)
-    size -= _empty_replaced(layout, listing, at_once=size > max_bytes)
+    at_once = size > max_bytes
+    size -= _empty_replaced(layout, listing, at_once=at_once)
+    size -= _bury_replaced(layout, listing, at_once=at_once)
     if not is_too_much(size, max_bytes):
         return frozenset()
     live = listing.live_segments
@@ -82,7 +87,7 @@ def shed(layout: Layout, max_bytes: int, *, steps: Callable[[str], None]) -> fro
 
 
 def _empty_replaced(layout: Layout, listing: Listing, *, at_once: bool) -> int:
-    """Empty the segments that parts cover, as collection does later; says how much that gave.
+    """Empty the segments that parts cover, as collection does later; says how much that gives.
 
     Whoever holds the store's lock may be at it too, which needs no care: a segment is covered once
     it is sealed and the part that has its rows was verified and has its name, nobody writes to it
@@ -91,24 +96,46 @@ def _empty_replaced(layout: Layout, listing: Listing, *, at_once: bool) -> int:
     afterwards, as it may have been put aside since it was listed.
 
     SQL over the files sees a part when it is active. Until then it misses what is emptied, so
-    that is only done `at_once` where the limit is passed.
+    that is only done `at_once` where the limit is passed. What is left for the two seconds until
+    then is counted as given all the same: no trace has to go for it.
     """
     now_ms = time.time() * 1000
-    freed = 0
+    given: dict[str, int] = {}
     if listing.covered:
         sync_folder(layout.parts)
     for part in listing.parts:
-        if part.act_ms > now_ms and not at_once:
-            continue
         replaced = read_covers(layout, part)
         for name in listing.segments:
             path = layout.segment(name)
             if name.filename not in replaced or not (size := size_of(path)) or is_locked(path):
                 continue
             with contextlib.suppress(FileNotFoundError):
-                os.truncate(path, 0)
-                freed += size
-    return freed
+                if part.act_ms <= now_ms or at_once:
+                    os.truncate(path, 0)
+                given[name.filename] = size
+    return sum(given.values())
+
+
+def _bury_replaced(layout: Layout, listing: Listing, *, at_once: bool) -> int:
+    """Delete the parts that a part covers, as collection does later; says how much that gives.
+
+    The same care is enough as for segments. Whoever reads one of them meets a path that is gone,
+    and looks again.
+    """
+    now_ms = time.time() * 1000
+    given: dict[str, int] = {}
+    for part in listing.parts:
+        for source in read_covers(layout, part):
+            name = parse_part(source)
+            if name is None or not (size := size_of(layout.part(name))):
+                continue
+            grave = layout.tmp / f"dead-{secrets.token_hex(8)}"
+            with contextlib.suppress(FileNotFoundError):
+                if part.act_ms <= now_ms or at_once:
+                    os.rename(layout.part(name), grave)  # all of it vanishes at once
+                given[source] = size
+            shutil.rmtree(grave, ignore_errors=True)
+    return sum(given.values())
 
 
 def _delete(layout: Layout, name: SegmentName) -> None:

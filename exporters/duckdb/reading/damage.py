@@ -1,4 +1,7 @@
-"""What to do about a part that cannot be read: leave it out, and set it aside if it is damaged.
+"""What to do about a part that cannot be read: leave it out, and mend it if it is damaged.
+
+What can be read of it goes back into the store, and the part into quarantine. That takes the
+store's lock; while somebody else holds it, the part stays where it is and is left out.
 
 A part that was merely replaced while it was being read is none of that. Where the store cannot be
 written, the part stays where it is and is left out of what is read; the log says so once.
@@ -7,15 +10,22 @@ written, the part stays where it is and is left out of what is read; the log say
 from __future__ import annotations
 
 import os
+import time
+
+import duckdb
 
 from exporters.duckdb.layout import TRACES, Layout, PartName
-from exporters.duckdb.parts import damaged_files
+from exporters.duckdb.parts import PartError, damaged_files, nothing
 from exporters.duckdb.reading.inventory import Inventory
+from exporters.duckdb.upkeep.alone import alone
 from exporters.duckdb.upkeep.quarantine import quarantine_part
+from exporters.duckdb.upkeep.salvage import Mended, rescue
 from tracer.logger import logger
 
 _said: set[str] = set()
 _SAID_LIMIT = 1000
+_PATIENCE_S = 5.0
+_PAUSE_S = 0.05
 
 
 def set_aside(layout: Layout, inventory: Inventory, part: PartName, error: Exception) -> None:
@@ -37,13 +47,45 @@ def set_aside(layout: Layout, inventory: Inventory, part: PartName, error: Excep
     if not damaged:
         raise error
     inventory.leave_out(part)
+    # The error's own text may quote what was recorded.
+    why = f"{', '.join(damaged)} cannot be read ({type(error).__name__})"
     if os.access(layout.quarantine, os.W_OK) and os.access(layout.parts, os.W_OK):
         try:
-            quarantine_part(layout, part, str(error))
-            return
+            if _rescued(layout, part, why):
+                return
+        except duckdb.OutOfMemoryException as own:
+            damaged = [*damaged, str(own).partition("\n")[0]]
         except OSError as own:
             damaged = [*damaged, str(own.strerror)]
     warn_once(_left_out(layout, part, ", ".join(damaged)))
+
+
+def _rescued(layout: Layout, part: PartName, why: str) -> bool:
+    """Put a damaged part away and what can be read of it back; False while others change parts.
+
+    Raises:
+        OSError: If the store cannot be written.
+        duckdb.OutOfMemoryException: If there is too little memory for it.
+    """
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        with alone(layout) as ours:
+            if ours:
+                if os.path.lexists(layout.part(part)):  # else somebody has dealt with it
+                    _rescue(layout, part, why)
+                return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(_PAUSE_S)
+
+
+def _rescue(layout: Layout, part: PartName, why: str) -> None:
+    try:
+        rescue(layout, part, why, Mended(), nothing)
+    except duckdb.OutOfMemoryException:
+        raise
+    except (duckdb.Error, PartError):  # damaged in a way that nothing can be made of
+        quarantine_part(layout, part, why)
 
 
 def warn_once(text: str) -> None:

@@ -120,7 +120,11 @@ class Fragments:
 
     def ask(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query, on this thread's own cursor."""
-        return self.cursor().execute(sql, parameters).fetchall()
+        try:
+            return self.cursor().execute(sql, parameters).fetchall()
+        except UnicodeDecodeError as error:  # the message quotes what a damaged file holds
+            text = bytes(error.object).decode("utf-8", "replace")
+            raise duckdb.InvalidInputException(text) from error
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's cursor."""

@@ -156,7 +156,7 @@ def _trace_row(
             content.in_place(next((row.metadata for row in rows if row.metadata is not None), None))
         ),
         input=talk.asked,
-        output=talk.answered or (talk.last if verdict.status == "ok" else None),
+        output=talk.last if talk.answered is None and verdict.status == "ok" else talk.answered,
         first_cause=verdict.first_cause,
         input_tokens=sums.input_tokens,
         output_tokens=sums.output_tokens,
@@ -186,7 +186,10 @@ def _last_sign(rows: Sequence[Row]) -> LastSign:
 def _talk(
     sources: Sources, places: Places, skeletons: Mapping[str, Sequence[Row]]
 ) -> dict[str, _Talk]:
-    """Previews of what traces were asked and answered, and else of what their model calls were."""
+    """Previews of what traces were asked and answered, and else of what their model calls were.
+
+    The views have the same rule, in `heads.sql`.
+    """
     asked = sources.asked(places)
     talk: dict[str, _Talk] = {}
     silent: dict[str, Sequence[Place]] = {}

@@ -2,8 +2,8 @@
 
 A line is appended in the caller's thread, with one `write`. What may take long is done by one
 daemon thread: syncing, sealing a segment that is large or old and opening the next one, trying
-again after a failed write, noting losses and deliveries, starting somebody who compacts. It
-starts with the first line.
+again after a failed write, noting losses and deliveries, starting somebody who compacts or makes
+the catalog of a new store. It starts with the first line.
 
 When a write fails the line is kept in memory (64 MiB at most) and tried again; after a second and
 a half, or at once when the store cannot be opened at all, recording goes on in the fallback (see
@@ -93,6 +93,7 @@ class Journal:
         self._leaving: list[Segment] = []
         self._rotation = Rotation(self._limit, self._clock)
         self._dirty = False
+        self._looked = False  # whether somebody was asked for the catalog of a new store
         self._waiting = Waiting(self._clock)
 
     @property
@@ -425,12 +426,25 @@ class Journal:
             self._sync()
         with self._lock:
             self._write_counts()
+        self._look_at_first()
         segment = self._segment
         if segment is not None and self._rotation.is_due(segment):
             in_burst = self._rotation.is_full(segment)
-            self.seal()
-            self._look_after(in_burst)
+            if self.seal(segment):
+                self._look_after(in_burst)
         self._log()
+
+    def _look_at_first(self) -> None:
+        """Have the catalog of a new store made at once, burst or not, and ask for it once.
+
+        Who opens its path with DuckDB while it is missing makes an empty database there.
+        """
+        with self._lock:
+            if self._looked or self._segment is None or self._places.current != self.store:
+                return
+            self._looked = True
+        if not os.path.lexists(self.store.catalog):
+            start_helper(self.store)
 
     def _look_after(self, in_burst: bool) -> None:
         """Have somebody compact what piled up; in a burst a missing catalog can wait."""
@@ -459,23 +473,34 @@ class Journal:
                 if segment is self._segment and not segment.closed:
                     self._places.complain(self._places.current, error)
 
-    def seal(self) -> None:
-        """Seal the segment; an empty one follows it, which says that this process lives."""
+    def seal(self, segment: Segment | None = None) -> bool:
+        """Seal the segment; an empty one follows it, which says that this process lives.
+
+        Args:
+            segment: The one that is meant: nothing is done where another is written by now.
+
+        Returns:
+            Whether this call sealed it: of two threads that are at it one does.
+        """
         with self._lock:
             due = self._segment
-            opened = None if due is None else self._places.open()
+            if due is None or (segment is not None and segment is not due):
+                return False
+            opened = self._places.open()
         if opened is None:
-            return
-        place, segment = opened
+            return False
+        place, following = opened
         if self._sync_mode != "off":
             with contextlib.suppress(OSError):
-                segment.sync_name()
+                following.sync_name()
         with self._lock:
-            if self._segment is due and due is not None:
-                self._adopt(place, segment)
+            ours = self._segment is due
+            if ours:
+                self._adopt(place, following)
             else:
-                self._leaving.append(segment)
+                self._leaving.append(following)
         self._seal_leaving()
+        return ours
 
     def _seal_leaving(self) -> None:
         with self._sealing:  # whoever comes second finds them sealed

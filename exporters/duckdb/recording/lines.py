@@ -88,7 +88,6 @@ def span_line(record: SpanRecord) -> Line:
         "type": kind,
         "start_ns": start_ns,
         "status": status,
-        "data": items.in_place(data),
     }
     if parent_id is not None:
         fields["parent_id"] = parent_id
@@ -98,6 +97,8 @@ def span_line(record: SpanRecord) -> Line:
         fields["group_id"] = group_id
     if end_ns is not None:
         fields["end_ns"] = end_ns
+    # Up to here a reader goes by a pattern (`reading.tail`), so nothing may come between.
+    fields["data"] = items.in_place(data)
     if input_ is not None:
         fields["input"] = items.wrapped(input_)
     if output is not None:
@@ -141,14 +142,7 @@ def _put_call(fields: dict[str, Any], record: SpanRecord) -> None:
 
 def loss_line(exporter: str, reason: str, items: int, trace_id: str | None, now_ns: int) -> Line:
     """The line that says what could not be kept; `items` is how many more since the last one."""
-    fields: dict[str, Any] = {
-        "k": "loss",
-        "v": SCHEMA,
-        "rev": 1,
-        "start_ns": now_ns,
-        "end_ns": now_ns,
-    }
-    fields |= {"exporter": exporter, "reason": reason, "items": items}
+    fields = _counted("loss", exporter, items, now_ns) | {"reason": reason}
     if trace_id is not None:
         fields["trace_id"] = trace_id
     return Line(fields, {})
@@ -156,14 +150,7 @@ def loss_line(exporter: str, reason: str, items: int, trace_id: str | None, now_
 
 def delivery_line(delivery: Delivery, items: int, now_ns: int) -> Line:
     """The line of what an exporter delivered or failed to, `items` more since the last one."""
-    fields: dict[str, Any] = {
-        "k": "delivery",
-        "v": SCHEMA,
-        "rev": 1,
-        "start_ns": now_ns,
-        "end_ns": now_ns,
-    }
-    fields |= {"exporter": delivery.exporter, "status": delivery.status, "items": items}
+    fields = _counted("delivery", delivery.exporter, items, now_ns) | {"status": delivery.status}
     if delivery.reason is not None:
         fields["reason"] = delivery.reason
     return Line(fields, {})

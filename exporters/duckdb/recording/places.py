@@ -117,7 +117,7 @@ class Places:
     def _segment_in(self, place: Layout) -> Segment:
         if place not in self._ready or not place.hot.is_dir():
             missing = _missing(place.root)
-            create(place)
+            create(place, self.notes.append)
             self._unnamed += [folder.parent for folder in missing]
             if place == self.fallback:
                 self._leave_note(place)

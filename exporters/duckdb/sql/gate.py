@@ -133,7 +133,7 @@ def _checked_tree(cursor: duckdb.DuckDBPyConnection, query: str) -> Mapping[str,
     tree: dict[str, Any] = json.loads(row[0]) if row else {}
     if tree.get("error", True):  # what cannot be looked through does not go through
         raise _refusal("another kind of")
-    for node in _nodes(tree):
+    for node in nodes(tree):
         if node.get("type") in ("INSERT_QUERY_NODE", "UPDATE_QUERY_NODE", "DELETE_QUERY_NODE"):
             raise _refusal("writing WITH")
         name = str(node.get("function_name", "")).lower()
@@ -182,7 +182,8 @@ def _is_plain_format(node: Mapping[str, Any]) -> bool:
     return literal.get("kind") == "STRING" and not _WIDTH.search(str(literal.get("text")))
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a syntax tree as DuckDB gives it in JSON, in no order."""
     stack = [tree]
     while stack:
         node = stack.pop()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from exporters.duckdb.sql.gate import nodes
+
 # What they show of a trace comes from rows of that trace alone.
 _OF_ONE_TRACE = frozenset(
     {"traces", "spans", "generations", "tool_calls", "handoffs", "guardrails", "errors", "messages"}
@@ -108,7 +110,7 @@ class _Reading:
 
 def _selects(node: Any) -> Iterator[Mapping[str, Any]]:
     """Every select in a tree, itself included: a second one may see anything."""
-    for each in _nodes(node):
+    for each in nodes(node):
         if str(each.get("type", "")).endswith("_NODE") or "subquery" in each:
             yield each
 
@@ -118,7 +120,7 @@ def _names(node: Mapping[str, Any]) -> Iterator[str]:
     shown = node.get("from_table") or {}
     if shown.get("type") == "SHOW_REF" and shown.get("show_type") == "DESCRIBE":
         return  # it tells of columns
-    for each in _nodes(node):
+    for each in nodes(node):
         if each.get("type") == "BASE_TABLE":
             yield _name(each)
         elif each.get("type") == "TABLE_FUNCTION":
@@ -130,14 +132,3 @@ def _names(node: Mapping[str, Any]) -> Iterator[str]:
 def _name(source: Mapping[str, Any]) -> str:
     path = (source.get("qualified_name") or {}).get("path")
     return str(path[-1] if path else source.get("table_name", "")).lower()
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            yield node
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)

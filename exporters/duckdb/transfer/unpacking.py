@@ -14,7 +14,7 @@ import duckdb
 
 from exporters.duckdb.parts import quoted
 from exporters.duckdb.transfer.source import COLUMNS, Items, rows_of, whole
-from exporters.record import Kept
+from exporters.record import Kept, from_json, to_json
 from exporters.store import StoreError
 
 _ROWS = 500
@@ -61,4 +61,6 @@ def _records(con: duckdb.DuckDBPyConnection) -> Iterator[Kept]:
         items = Items(query)
         rows.execute(_RECORDS)
         while found := rows.fetchmany(_ROWS):
-            yield from whole(rows_of(found), items)
+            # By way of JSON, as other files come: references are hashes of the text, and DuckDB
+            # writes some numbers in another way (1e+100).
+            yield from (from_json(to_json(kept)) for kept in whole(rows_of(found), items))

@@ -458,6 +458,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in report.problems:
             sys.stderr.write(f"{problem}\n")
         if report.problems or report.busy or not _presses(Layout.of(options.store), limits):
+            _tidy(Layout.of(options.store), limits)
             ensure_catalog(Layout.of(options.store))
             return 1 if report.problems else 0
 
@@ -477,6 +478,15 @@ def _presses(layout: Layout, limits: Limits) -> bool:
             return True
         time.sleep(_LINGER_SECONDS / 10)
     return False
+
+
+def _tidy(layout: Layout, limits: Limits) -> None:
+    """With a limit of the disk, do not leave to nobody what was replaced in the last seconds."""
+    if limits.max_bytes is None or not layout.exists:
+        return
+    with contextlib.suppress(OSError, duckdb.Error), alone(layout) as ours:
+        if ours:
+            retain(layout, limits)
 
 
 if __name__ == "__main__":

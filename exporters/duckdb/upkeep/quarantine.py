@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import orjson
@@ -31,6 +31,7 @@ from exporters.duckdb.layout import (
 )
 from exporters.duckdb.parts import read_manifest
 from exporters.duckdb.recording.lines import check_line, encode_line, loss_line, split_lines
+from exporters.duckdb.upkeep.readable import expected, shares
 from tracer.logger import logger
 
 DAMAGED = "damaged part"
@@ -55,16 +56,30 @@ def quarantine_part(layout: Layout, part: PartName, why: str) -> int:
     folder = layout.part(part)
     if not os.path.lexists(folder):
         return 0
-    lost = max(0, rows_of(layout, part) - _rows_left(layout, part))
+    left = _rows_left(layout, part)
+    lost = max(0, rows_of(layout, part) - left)
     if lost:
-        _record_loss(layout, part, lost)
-    if not move_aside(layout, folder, why, lost=lost):
+        # Where some rows are elsewhere too, nobody knows which ones are not.
+        missing = {} if left else expected(layout, part)
+        _record_loss(layout, part, shares(lost, missing))
+    cost = (
+        f"None of it could be saved: {lost} rows are missing from the store"
+        if lost
+        else "No row was lost"
+    )
+    if not move_aside(layout, folder, why, cost=cost):
         return 0
     return lost
 
 
-def move_aside(layout: Layout, path: Path, why: str, *, lost: int | None = None) -> bool:
+def move_aside(layout: Layout, path: Path, why: str, *, cost: str = "") -> bool:
     """Move a file or folder into quarantine and say so; False where it is gone already.
+
+    Args:
+        layout: The store.
+        path: The file or folder.
+        why: What is wrong with it, for people.
+        cost: What was saved of it and what was not, as a sentence.
 
     Raises:
         OSError: If the store cannot be written.
@@ -79,15 +94,13 @@ def move_aside(layout: Layout, path: Path, why: str, *, lost: int | None = None)
         return False
     with contextlib.suppress(OSError):
         sync_folder(path.parent)
-    cost = ""
-    if lost is not None:
-        cost = f" It held {lost} rows that are nowhere else." if lost else " No row was lost."
-    note = f"{why.partition(chr(10))[0][:200].rstrip('.')}.{cost}"
+    note = f"{why.partition(chr(10))[0][:200].rstrip('.')}.{f' {cost}.' if cost else ''}"
     with contextlib.suppress(OSError):
         target.with_name(f"{target.name}.txt").write_text(f"{note}\n", encoding="utf-8")
     logger.warning(
         "%r was moved to %r: %s What cannot be read must not keep the rest of the store from "
-        "being read. Look at it there, restore it from a copy, or delete it.",
+        "being read. It may be the only copy: restore it from a backup, or delete it if you do not "
+        "need it.",
         str(path),
         str(target),
         note,
@@ -149,13 +162,15 @@ def _rows_in(layout: Layout, segments: Collection[SegmentName]) -> int:
     return len(found)
 
 
-def _record_loss(layout: Layout, part: PartName, lost: int) -> None:
-    """A segment with one line, which nobody holds and the next compaction takes."""
+def _record_loss(layout: Layout, part: PartName, lost: Mapping[str | None, int]) -> None:
+    """A segment with a line for each trace, which nobody holds and the next compaction takes."""
     name = SegmentName(part.act_ms, "quarantine", 0, part.rand)
-    line = loss_line("duckdb", DAMAGED, lost, None, part.act_ms * 1_000_000)
-    line.fields.update(seq=1, owner=name.owner)
     draft = layout.hot / f"{name.filename}.{secrets.token_hex(4)}.tmp"
-    draft.write_bytes(encode_line(line)[0])
+    with draft.open("wb") as file:
+        for number, (trace_id, count) in enumerate(lost.items(), 1):
+            line = loss_line("duckdb", DAMAGED, count, trace_id, part.act_ms * 1_000_000)
+            line.fields.update(seq=number, owner=name.owner)
+            file.write(encode_line(line)[0])
     sync_file(draft)
     os.replace(draft, layout.segment(name))
     sync_folder(layout.hot)

@@ -46,6 +46,7 @@ from tracer.config import usable_settings
 _FULL, _TARGET = 0.9, 0.8  # of the limit: begin to delete, and stop
 _PRESSED_FULL, _PRESSED_TARGET = 0.8, 0.65  # the same where more is coming: it needs room
 _PRESSED = 0.1  # of the limit: so much that is in no part yet
+_CROWDED = 0.5  # of the limit: what is replaced has no time of grace any more
 _ROUNDS = 6
 _LOOK_SECONDS = 600.0
 _FETCH = 4096
@@ -323,17 +324,24 @@ def _has_open(layout: Layout, part: PartName) -> bool:
 
 
 def _make_room(layout: Layout, limits: Limits, done: Purged, steps: Steps) -> None:
-    """Delete what costs nobody a trace: what is replaced, then the oldest of what is left over."""
+    """Delete what costs nobody a trace: what is replaced, then the oldest of what is left over.
+
+    What is replaced goes long before the limit is near: else it would fill the store up to where
+    recorders delete traces, with nobody there to tell them apart.
+    """
     if limits.max_bytes is None:
         return
     found = footprint(layout)
-    pressed = _is_pressed(limits, found)
-    if found.total <= limits.max_bytes * (_PRESSED_FULL if pressed else _FULL):
+    if found.total <= limits.max_bytes * _CROWDED:
         return
-    if found.replaced or size_of(layout.tmp):
+    pressed = _is_pressed(limits, found)
+    full = found.total > limits.max_bytes * (_PRESSED_FULL if pressed else _FULL)
+    if found.replaced or (full and size_of(layout.tmp)):
         patient = not is_too_much(found.total, limits.max_bytes)
-        removal.clear_replaced(layout, patient=patient, waits=not pressed, steps=steps)
+        removal.clear_replaced(layout, patient=patient, waits=full and not pressed, steps=steps)
         steps("cleared")
+    if not full:
+        return
     excess = excess_of(limits, footprint(layout).kept, pressed=pressed)
     if excess:
         done.leftovers += _delete_leftovers(layout, excess)

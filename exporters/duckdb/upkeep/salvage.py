@@ -2,9 +2,11 @@
 
 Where everything that the part replaced is still there, nothing needs saving: the part is put into
 quarantine and made again from its sources. Else each of its files is read row group by row group,
-what can be read is written anew, and the rows that cannot are counted as lost. Spans whose content
-was in a damaged file stay, and show that their content is gone. Plain SQL sees the new part at
-once, because the damaged one, which would fail it, goes at once.
+and in a damaged one column by column; what can be read is written anew, and the rows that cannot
+are counted as lost. Rows without a column that cannot be read stay, and what they lack is counted
+once for each trace. Spans whose content was in a damaged file stay, show that their content is
+gone, and it is counted. Plain SQL sees the new part at once, because the damaged one, which would
+fail it, goes at once.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -45,7 +49,7 @@ from exporters.duckdb.parts import (
     write_part,
 )
 from exporters.duckdb.recording.lines import loss_line
-from exporters.duckdb.schema import ITEM
+from exporters.duckdb.schema import ITEM, RECORD
 from exporters.duckdb.upkeep.collect import write_covers
 from exporters.duckdb.upkeep.packing import insert_row, source
 from exporters.duckdb.upkeep.quarantine import (
@@ -55,6 +59,16 @@ from exporters.duckdb.upkeep.quarantine import (
     quarantine_part,
     rows_of,
 )
+from exporters.duckdb.upkeep.readable import (
+    COUNTS,
+    KEYS,
+    Piece,
+    expected,
+    is_whole,
+    pieces,
+    shares,
+)
+from exporters.duckdb.upkeep.unfound import NO_CONTENT, unfound
 
 _NEEDED = (DATA, OPEN, ITEMS)
 _MAGIC = b"PAR1"
@@ -79,6 +93,20 @@ class Mended:
     lost: int = 0
     problems: list[str] = field(default_factory=list)
     unreadable: set[PartName] = field(default_factory=set)
+
+
+class _Saved(NamedTuple):
+    """What was saved of a part: how many of its rows, and which columns some of those lack."""
+
+    part: PartName
+    rows: int
+    of: int
+    lacking: tuple[str, ...]
+
+    def told(self) -> str:
+        """It in a sentence."""
+        without = f", some without {', '.join(self.lacking)}" if self.lacking else ""
+        return f"{self.rows} of {self.of} rows were saved{without}; they are in {self.part.dirname}"
 
 
 def mend(layout: Layout, done: Mended, steps: Steps) -> None:
@@ -148,9 +176,9 @@ def rescue(layout: Layout, part: PartName, why: str, done: Mended, steps: Steps)
     if not is_replaceable(layout, part):
         new = _rewrite(layout, part, done, steps)
         if new is not None:
-            done.salvaged.append(new.dirname)
+            done.salvaged.append(new.part.dirname)
             steps("salvaged")
-            if move_aside(layout, layout.part(part), f"{why}; {new.dirname} has what was readable"):
+            if move_aside(layout, layout.part(part), why, cost=new.told()):
                 done.quarantined.append(part.dirname)
             steps("quarantined")
             return
@@ -242,43 +270,10 @@ def _is_summed(layout: Layout, part: PartName) -> bool:
 
 def _reads(layout: Layout, part: PartName, name: str) -> bool:
     with workspace(layout) as (con, _):
-        return _pieces(con, layout.part(part) / name) == "true"
+        return is_whole(con, layout.part(part) / name)
 
 
-def _pieces(con: duckdb.DuckDBPyConnection, path: Path) -> str:
-    """Which rows of a Parquet file can be read, as a condition; `false` where none can."""
-    files = f"read_parquet({quoted(path)}, file_row_number=true)"
-
-    def reads(where: str) -> bool:
-        try:
-            con.execute(f"select hash(columns(*)) from {files} where {where}")
-            while con.fetchmany(10_000):
-                pass
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error:
-            return False
-        return True
-
-    if reads("true"):
-        return "true"
-    try:
-        groups = con.execute(
-            "select any_value(row_group_num_rows) from parquet_metadata("
-            f"{quoted(path)}) group by row_group_id order by row_group_id"
-        ).fetchall()
-    except duckdb.Error:
-        return "false"
-    at, good = 0, []
-    for (count,) in groups:
-        where = f"file_row_number between {at} and {at + count - 1}"
-        if reads(where):
-            good.append(where)
-        at += count
-    return " or ".join(good) or "false"
-
-
-def _rewrite(layout: Layout, part: PartName, done: Mended, steps: Steps) -> PartName | None:
+def _rewrite(layout: Layout, part: PartName, done: Mended, steps: Steps) -> _Saved | None:
     """Commit what a part still holds as a new one that covers it; None where that is no row."""
     folder = layout.part(part)
     files = [DATA, OPEN] if part in scan(layout).open_parts else [DATA]
@@ -286,29 +281,66 @@ def _rewrite(layout: Layout, part: PartName, done: Mended, steps: Steps) -> Part
         create_tables(con)
         con.execute("alter table record rename to more")
         rows = [f"select {RECORD_COLUMNS} from more"]
+        lacking: Counter[tuple[str, str | None]] = Counter()
         for name in files:
-            if (where := _pieces(con, folder / name)) != "false":
+            for piece in pieces(con, folder / name, KEYS):
                 found = source(con, [folder / name], ", filename=true, file_row_number=true")
-                rows.append(f"select {RECORD_COLUMNS} from ({found}) where {where}")
+                rows.append(f"select {_columns(piece)} from ({found}) where {piece.where}")
+                lacking += _lacking(con, piece, found)
         con.execute(f"create temp view record as {' union all '.join(rows)}")
-        kept = con.execute("select count(*) from record").fetchone()
-        if kept is None or not kept[0]:
+        kept = con.execute("select trace_id, count(*) from record group by 1").fetchall()
+        count = sum(each for _, each in kept)
+        if not count:
             return None
-        lost = max(0, rows_of(layout, part, open_too=OPEN in files) - int(kept[0]))
+        should = rows_of(layout, part, open_too=OPEN in files)
+        lost = max(0, should - count)
+        told: dict[tuple[str, str | None], int] = {}
         if lost:
-            fields = loss_line("duckdb", DAMAGED, lost, None, part.act_ms * 1_000_000).fields
-            insert_row(con, "more", fields | {"owner": f"quarantine-0-{part.rand}", "seq": 1})
+            left = Counter(expected(layout, part) if OPEN in files else {})
+            left.subtract({trace: each for trace, each in kept if trace is not None})
+            told = {(DAMAGED, trace): each for trace, each in shares(lost, left).items()}
+        told |= {(f"{DAMAGED}: column {name}", trace): n for (name, trace), n in lacking.items()}
         con.execute("drop table item")
         con.execute(f"create temp view item as {_readable(con, folder / ITEMS)}")
+        if not is_whole(con, folder / ITEMS):
+            told |= {(NO_CONTENT, trace): each for trace, each in unfound(con).items()}
+        for number, ((reason, trace), each) in enumerate(told.items(), 1):
+            fields = loss_line("duckdb", reason, each, trace, part.act_ms * 1_000_000).fields
+            insert_row(con, "more", fields | {"owner": f"quarantine-0-{part.rand}", "seq": number})
         covers = {part.dirname, *read_covers(layout, part)}
         new, _sizes = write_part(con, layout, covers, steps=steps, after_ms=part.act_ms, delay_ms=0)
     done.lost += lost
-    return new
+    return _Saved(new, count, count + lost, tuple(sorted({name for name, _ in lacking})))
+
+
+def _columns(piece: Piece) -> str:
+    """The columns of a record, null where they cannot be read."""
+    return ", ".join(
+        f'null::{field.type} as "{field.name}"' if field.name in piece.unread else f'"{field.name}"'
+        for field in RECORD
+    )
+
+
+def _lacking(
+    con: duckdb.DuckDBPyConnection, piece: Piece, found: str
+) -> Counter[tuple[str, str | None]]:
+    """How many rows of each trace may have had a value in each column that cannot be read."""
+    counted: Counter[tuple[str, str | None]] = Counter()
+    for column in sorted(piece.bad):
+        kinds = "('loss', 'delivery')" if column in COUNTS else "('span', 'trace')"
+        for trace, count in con.execute(
+            f"select trace_id, count(*) from ({found}) "
+            f"where ({piece.where}) and k in {kinds} group by 1"
+        ).fetchall():
+            counted[column, trace] += count
+    return counted
 
 
 def _readable(con: duckdb.DuckDBPyConnection, path: Path) -> str:
     """A query of the items that can be read."""
-    if (where := _pieces(con, path)) == "false":
+    names = frozenset(field.name for field in ITEM)
+    where = " or ".join(piece.where for piece in pieces(con, path, names))
+    if not where:
         return "select " + ", ".join(f"null::{f.type} as {f.name}" for f in ITEM) + " where false"
     return (
         f"select hash, value from read_parquet({quoted(path)}, file_row_number=true) where {where}"

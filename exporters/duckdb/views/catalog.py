@@ -125,6 +125,7 @@ def statements(*, raw: bool, root: Path | None = None, lists: bool = False) -> I
             if not raw:
                 yield from prices.table(prices.current().tariffs)
             continue
+        marks["of"] = "_of_heads" if kind == "heads" else ""
         yield _filled((VIEWS / name).read_text(encoding="utf-8"), marks)
 
 

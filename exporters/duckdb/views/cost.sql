@@ -1,11 +1,17 @@
 -- The name that a price is looked up by: without the prefixes of those that only pass calls on.
 create macro _price_name(model) as
-    if(contains(model, '/'), regexp_replace(lower(model), '^((litellm|openrouter|any-llm|models)/)+', ''), lower(model));
+    case
+        when contains(model, '/') then regexp_replace(lower(model), '^((litellm|openrouter|any-llm|models)/)+', '')
+        else lower(model)
+    end;
 
 -- A dated snapshot costs what the model does, unless it has a row of its own.
 create macro _snapshot_of(name) as
-    if(right(name, 1) between '0' and '9' or ends_with(name, '-latest'),
-        regexp_replace(name, '(-\d{4}-\d{2}-\d{2}|[-@]\d{8}|-latest)$', ''), name);
+    case
+        when right(name, 1) between '0' and '9' or ends_with(name, '-latest')
+            then regexp_replace(name, '(-\d{4}-\d{2}-\d{2}|[-@]\d{8}|-latest)$', '')
+        else name
+    end;
 
 create view _tariffs as
 select
@@ -22,9 +28,10 @@ select list(name order by length(name) desc) as patterns from _prices where ends
 
 -- The last row that holds for so many tokens at that time. Most models have one row, always.
 create macro _tier(tiers, tokens, moment) as
-    if(len(tiers) = 1 and tiers[1].above = 0 and tiers[1].since = '-infinity'::timestamptz,
-        tiers[1],
-        list_filter(tiers, lambda t: (t.above = 0 or t.above < tokens) and t.since <= moment)[-1]);
+    case
+        when len(tiers) = 1 and tiers[1].above = 0 and tiers[1].since = '-infinity'::timestamptz then tiers[1]
+        else list_filter(tiers, lambda t: (t.above = 0 or t.above < tokens) and t.since <= moment)[-1]
+    end;
 
 -- Without a float's noise: a tenth and two tenths are three tenths. cost.py has the same digits.
 create macro _usd(dollars) as round(dollars, 12);
@@ -42,7 +49,10 @@ create view _model_calls as
 select
     * exclude (tier),
     _dollars(tier, input_tokens, cached_tokens,
-        if(tier.cache_write is null, 0, try_cast(json_extract_string(data, '$.usage.input_tokens_details.cache_write_tokens') as bigint)),
+        case
+            when tier.cache_write is null then 0
+            else try_cast(json_extract_string(data, '$.usage.input_tokens_details.cache_write_tokens') as bigint)
+        end,
         output_tokens) as cost_usd
 from (
     select

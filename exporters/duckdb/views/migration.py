@@ -33,7 +33,7 @@ from pathlib import Path
 
 import duckdb
 
-from exporters.duckdb.layout import Layout, read_format, sync_file, sync_folder
+from exporters.duckdb.layout import Layout, create, read_format, sync_file, sync_folder
 from exporters.duckdb.parts import Steps, ensure_schema_part, nothing, quoted
 from exporters.duckdb.schema import SCHEMA
 from exporters.duckdb.views import catalog, prices
@@ -59,7 +59,9 @@ def migrate(layout: Layout, *, steps: Steps = nothing) -> bool:
     """
     with _alone(layout) as alone:
         found = read_format(layout)
-        if not alone or found is None:
+        if alone and found is not None and found.damaged:
+            found = create(layout)
+        if not alone or found is None or found.damaged:
             return False
         prices.write(layout, prices.current().tariffs)
         if os.path.lexists(layout.catalog) and catalog.is_current(layout):

@@ -2,16 +2,20 @@ create macro _quoted(text) as substr(to_json(text)::varchar, 2, length(to_json(t
 
 -- As it stands in JSON: as written, within a text, or within JSON that is within a text.
 create macro _holds(value, text, ignore_case) as
-    if(ignore_case,
+    case when ignore_case then
         contains(lower(value), lower(text)) or (_quoted(text) <> text and (
-            contains(lower(value), lower(_quoted(text))) or contains(lower(value), lower(_quoted(_quoted(text)))))),
+            contains(lower(value), lower(_quoted(text))) or contains(lower(value), lower(_quoted(_quoted(text))))))
+    else
         contains(value, text) or (_quoted(text) <> text and (
-            contains(value, _quoted(text)) or contains(value, _quoted(_quoted(text))))));
+            contains(value, _quoted(text)) or contains(value, _quoted(_quoted(text)))))
+    end;
+
+create macro _cased(value, ignore_case) as case when ignore_case then lower(value) else value end;
 
 create macro _place(value, text, ignore_case) as coalesce(
-    nullif(strpos(if(ignore_case, lower(value), value), if(ignore_case, lower(text), text)), 0),
-    nullif(strpos(if(ignore_case, lower(value), value), if(ignore_case, lower(_quoted(text)), _quoted(text))), 0),
-    nullif(strpos(if(ignore_case, lower(value), value), if(ignore_case, lower(_quoted(_quoted(text))), _quoted(_quoted(text)))), 0),
+    nullif(strpos(_cased(value, ignore_case), _cased(text, ignore_case)), 0),
+    nullif(strpos(_cased(value, ignore_case), _cased(_quoted(text), ignore_case)), 0),
+    nullif(strpos(_cased(value, ignore_case), _cased(_quoted(_quoted(text)), ignore_case)), 0),
     1
 );
 
@@ -24,13 +28,18 @@ create macro _is_list(value) as
 
 create macro _asked(part, within) as coalesce(part = within, within is null);
 
+create macro _is_no_field(within) as case
+    when within is null or within in ('input', 'output', 'instructions', 'tools', 'error') then false
+    else error('''' || within || ''' is no field that search looks within. Its fields are input, output, instructions, tools and error. Name one of them, or leave within out to look within all.')
+end;
+
 -- Items are looked through once, and then rows once: for the text, if it stands there, and for the
 -- names of the items that have it. A row that names items is split at its quotes, which gives their
 -- hashes, among other words that are no hash of an item.
 create macro search(text, ignore_case := false, within := null) as table
 with
 looked as materialized (
-    select source, hash, listed, if(listed, value::varchar, _excerpt(value::varchar, text, ignore_case)) as said
+    select source, hash, listed, case when listed then value::varchar else _excerpt(value::varchar, text, ignore_case) end as said
     from (select source, hash, value, _is_list(value::varchar) as listed from _items)
     -- Every hash is more than nothing; but it makes DuckDB expect few, and look each name up among
     -- them rather than each of them among all the names.
@@ -53,11 +62,11 @@ spoken as (
         trace_id, span_id, start_time, source,
         unnest(['input', 'output', 'instructions', 'tools', 'error']) as field,
         unnest([
-            if(_asked('input', within), input::varchar, null),
-            if(_asked('output', within), output::varchar, null),
-            if(_asked('instructions', within), instructions::varchar, null),
-            if(_asked('tools', within), tools::varchar, null),
-            if(_asked('error', within), '{"value":' || error::varchar || '}', null)
+            case when _asked('input', within) then input::varchar end,
+            case when _asked('output', within) then output::varchar end,
+            case when _asked('instructions', within) then instructions::varchar end,
+            case when _asked('tools', within) then tools::varchar end,
+            case when _asked('error', within) then '{"value":' || error::varchar || '}' end
         ]) as said
     from _records
     where k in ('span', 'trace') and (
@@ -72,9 +81,9 @@ pieces as (
     select
         trace_id, span_id, start_time, source, field,
         unnest(case when not inline then string_split(said, '"') when _holds(said, text, ignore_case) then [''] else [] end) as name,
-        if(inline, _excerpt(said, text, ignore_case), null) as excerpt
+        case when inline then _excerpt(said, text, ignore_case) end as excerpt
     from (
-        select * exclude (said), if(inline, substr(said, 10, length(said) - 10), said) as said
+        select * exclude (said), case when inline then substr(said, 10, length(said) - 10) else said end as said
         from (select *, starts_with(said, '{"value":') as inline from spoken)
     )
 )
@@ -82,4 +91,6 @@ select p.trace_id, p.span_id, p.field, min(coalesce(p.excerpt, h.excerpt)) as ex
 from pieces as p
 left join hits as h on h.source = p.source and h.hash = p.name
 where p.excerpt is not null or h.excerpt is not null
-group by p.trace_id, p.span_id, p.field;
+group by p.trace_id, p.span_id, p.field
+union all
+select null, null, null, null, null where _is_no_field(within);  -- also where nothing was recorded

@@ -12,30 +12,32 @@ select
             json_extract_string(t.trace_error, '$.message'),
             json_extract_string(t.trace_error, '$.data.type')
         )
-    ) as failed
+    ) as failed,
+    case
+        when running then 'running'
+        when failed then 'error'
+        when v.blocked then 'blocked'
+        when t.trace_status = 'cancelled' then 'cancelled'
+        when t.end_ns is null then 'interrupted'
+        else 'ok'
+    end as status
 from _rollup as t
 left join _verdicts as v on v.trace_id = t.trace_id;
 
 create view _heads as
-select r.trace_id, any_value(_whole(r.input, w.input)) as input, any_value(_whole(r.output, w.output)) as output
-from _records as r
-left join (select * from _whole_content where span_id = '') as w
-    on w.trace_id = r.trace_id and w.start_time = r.start_time
-where r.k = 'trace'
-group by r.trace_id;
+select v.trace_id, _whole(v.input, w.input) as input, _whole(v.output, w.output) as output, v.is_last
+from _voices as v
+left join (
+    select trace_id, any_value(input) as input, any_value(output) as output
+    from _whole_content_of_heads
+    group by trace_id
+) as w on w.trace_id = v.trace_id;
 
 create view traces as
 select
     t.trace_id,
     t.name,
-    case
-        when t.running then 'running'
-        when t.failed then 'error'
-        when t.blocked then 'blocked'
-        when t.trace_status = 'cancelled' then 'cancelled'
-        when t.end_ns is null then 'interrupted'
-        else 'ok'
-    end as status,
+    t.status,
     make_timestamptz(t.start_ns // 1000) as started_at,
     make_timestamptz(t.end_ns // 1000) as ended_at,
     (t.end_ns - t.start_ns) / 1e6 as duration_ms,
@@ -47,7 +49,7 @@ select
     case when t.failed then coalesce(t.error_cause.type, 'trace') when t.blocked then t.block_cause.type end as first_cause_type,
     case when t.failed then coalesce(t.error_cause.message, json_extract_string(t.trace_error, '$.message'), '') when t.blocked then t.block_cause.message end as first_cause_message,
     h.input,
-    h.output,
+    case when t.status = 'ok' or not h.is_last then h.output end as output,
     t.group_id,
     t.metadata,
     n.input_tokens,
@@ -81,8 +83,8 @@ comment on column traces.first_cause_span_id is 'Where its trouble began: among 
 comment on column traces.first_cause_name is 'Name of that span';
 comment on column traces.first_cause_type is 'Type of that span';
 comment on column traces.first_cause_message is 'Message of its error';
-comment on column traces.input is 'What its first run was asked, JSON';
-comment on column traces.output is 'What its last run answered, JSON';
+comment on column traces.input is 'What its first run was asked, JSON; of a trace that does not say, what its first model call was sent';
+comment on column traces.output is 'What its last run answered, JSON; of a trace that ended well and does not say, what its last model call answered';
 comment on column traces.group_id is 'Ties traces together, such as the turns of one chat';
 comment on column traces.metadata is 'What the program said of it, a JSON object';
 comment on column traces.input_tokens is 'Tokens sent to models, cached ones included';

@@ -1,35 +1,23 @@
--- What rows name by hash, put back together; schema.py has the forms. One view for all four
--- columns, as every join costs those too who do not look at it, and one look at the rows. The
--- time is in the key, so that a question about an hour puts together what was said in that hour.
-create view _said as
-select trace_id, span_id, start_time, source, field, said
-from (
-    select
-        trace_id, coalesce(span_id, '') as span_id, start_time, source,
-        unnest(['input', 'output', 'instructions', 'tools']) as field,
-        unnest([input, output, instructions, tools])::varchar as said
-    from _records
-    where k in ('span', 'trace')
-)
-where not starts_with(said, '{"value":');
-
-create view _named as
+create view _named/*of*/ as
 select
     trace_id, span_id, start_time, source, field,
     contains(said, '"ref":') as single,
-    if(contains(said, '"lists":'), json_extract_string(said, '$.lists[*]'), []) as lists,
-    if(contains(said, '"ref":'), [json_extract_string(said, '$.ref')], json_extract_string(said, '$.refs[*]')) as hashes
-from _said;
+    case when contains(said, '"lists":') then json_extract_string(said, '$.lists[*]') else [] end as lists,
+    case
+        when contains(said, '"ref":') then [json_extract_string(said, '$.ref')]
+        else json_extract_string(said, '$.refs[*]')
+    end as hashes
+from _said/*of*/;
 
 -- Inner joins, so that what they look for narrows what is read: lists are rare.
-create view _mentions as
+create view _mentions/*of*/ as
 select
     trace_id, span_id, start_time, source, field, single,
     len(lists) * /*list size*/ + len(hashes) as expected,
     len(lists) as position,
     unnest(hashes) as hash,
     generate_subscripts(hashes, 1) as place
-from _named
+from _named/*of*/
 union all
 select
     m.trace_id, m.span_id, m.start_time, m.source, m.field, false, null, m.position,
@@ -40,13 +28,13 @@ from (
         trace_id, span_id, start_time, source, field,
         unnest(lists) as hash,
         generate_subscripts(lists, 1) - 1 as position
-    from _named
+    from _named/*of*/
     where len(lists) > 0
 ) as m
 inner join _items as l on l.source = m.source and l.hash = m.hash;
 
 -- An item whose value is null reads as no value.
-create view _whole_content as
+create view _whole_content/*of*/ as
 select
     trace_id, span_id, start_time,
     max(content) filter (where field = 'input') as input,
@@ -61,7 +49,7 @@ from (
             when bool_or(m.single) then any_value(coalesce(i.value::varchar, 'null'))
             else '[' || string_agg(coalesce(i.value::varchar, 'null'), ',' order by m.position, m.place) || ']'
         end as content
-    from _mentions as m
+    from _mentions/*of*/ as m
     inner join _items as i on i.source = m.source and i.hash = m.hash
     group by m.trace_id, m.span_id, m.start_time, m.source, m.field
 )

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,162 @@ def test_newer_format(store: Path) -> None:
         create(Layout.of(store))
 
 
-@pytest.mark.parametrize("text", ["", "rubbish", "[]", '{"format":"x"}', "\x00\xff"])
-def test_garbage_format(store: Path, text: str) -> None:
-    """A FORMAT that is none of ours is refused, and stays as it is."""
-    create(Layout.of(store))
-    Layout.of(store).format_file.write_text(text)
+_DAMAGED = ["", "rubbish", "[]", '{"format":"x"}', "\0" * 70, "\x00\xff", "[" * 100_000, "1e999"]
+
+
+@pytest.mark.parametrize("text", _DAMAGED, ids=range(len(_DAMAGED)))
+def test_foreign_format(store: Path, text: str) -> None:
+    """A FORMAT that is none of ours, where no store is, is refused and stays as it is."""
+    layout = Layout.of(store)
+    layout.root.mkdir()
+    layout.format_file.write_text(text)
 
     with pytest.raises(StoreError, match="has to be the JSON that flightlog wrote"):
-        create(Layout.of(store))
-    assert Layout.of(store).format_file.read_text() == text
+        create(layout)
+    assert layout.format_file.read_text() == text
+    assert list(layout.root.iterdir()) == [layout.format_file]
+
+
+@pytest.mark.parametrize("text", _DAMAGED, ids=range(len(_DAMAGED)))
+def test_damaged_format(store: Path, text: str) -> None:
+    """A store's FORMAT that is damaged is read over; who writes puts it aside and says so once."""
+    layout = Layout.of(store)
+    create(layout)
+    layout.format_file.write_text(text)
+    told: list[str] = []
+
+    found = read_format(layout)
+    assert found is not None
+    assert (found.format, found.schema, found.damaged) == (FORMAT, SCHEMA, True)
+    assert layout.format_file.read_text() == text
+
+    mended = create(layout, told.append)
+    assert mended == replace(found, damaged=False)
+    assert create(layout, told.append) == read_format(layout) == mended
+    (message,) = told
+    assert message.count(". ") == 2
+    assert (layout.quarantine / "FORMAT").read_text() == text
+    assert sorted(path.name for path in layout.root.glob("FORMAT*")) == ["FORMAT"]
+
+
+def test_format_bits(store: Path) -> None:
+    """No bit of FORMAT that flips costs a store, but one that turns its number into a newer one."""
+    layout = Layout.of(store)
+    before = create(layout)
+    raw = layout.format_file.read_bytes()
+    newer = set()
+    for bit in range(8 * len(raw)):
+        flipped = bytearray(raw)
+        flipped[bit // 8] ^= 1 << bit % 8
+        layout.format_file.write_bytes(flipped)
+        if chr(flipped[raw.index(b"1")]) in "2345679":
+            with pytest.raises(StoreError, match="pip install --upgrade"):
+                read_format(layout)
+            newer.add(bit // 8)
+            continue
+        found = read_format(layout)
+        assert found is not None
+        assert found.format in (0, FORMAT)
+        if found.damaged and b'"store_id":"%b"' % before.store_id.encode() in flipped:
+            assert found == replace(before, damaged=True)
+
+    assert newer == {raw.index(b"1")}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"format":2,"scheoa":1}', '{"format":7,"schema":9', '{"formau":1,"schema":9}']
+)
+def test_damaged_newer_format(store: Path, text: str) -> None:
+    """A damaged FORMAT that still names a newer version is refused, and stays as it is."""
+    layout = Layout.of(store)
+    create(layout)
+    layout.format_file.write_text(text)
+
+    with pytest.raises(StoreError):
+        create(layout)
+    assert layout.format_file.read_text() == text
+
+
+def test_format_told_by_data(store: Path) -> None:
+    """Where FORMAT is damaged parts say the schema, else segments; a migration's copy the id."""
+    layout = Layout.of(store)
+    create(layout)
+    layout.format_file.write_bytes(b"\0" * 70)
+    for number, schema in enumerate((1, SCHEMA + 2), 1):
+        line = b'{"crc":"00000000","k":"span","v":%d,"rev":1}\n' % schema
+        layout.segment(SegmentName(1_700_000_000_000 + number, "vm", 7, "beef")).write_bytes(line)
+        found = read_format(layout)
+        assert found is not None
+        assert found.schema == schema
+    part = layout.part(PartName(1_700_000_000_000, 1, 2, "ab12"))
+    part.mkdir()
+    for text, schema in (("rubbish", SCHEMA + 2), ('{"schema":1}', 1)):
+        (part / "manifest.json").write_text(text)
+        found = read_format(layout)
+        assert found is not None
+        assert found.schema == schema
+    copy = layout.backup / "schema-1"
+    copy.mkdir(parents=True)
+    (copy / "FORMAT").write_text('{"format":1,"schema":1,"store_id":"beef"}')
+
+    assert create(layout, lambda _: None).store_id == "beef"
+
+
+def test_format_held(store: Path) -> None:
+    """While another process makes FORMAT anew nobody waits for it: all goes on without."""
+    layout = Layout.of(store)
+    create(layout)
+    layout.format_file.write_text("rubbish")
+    with layout.format_file.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        found = create(layout)
+
+    assert found.damaged
+    assert layout.format_file.read_text() == "rubbish"
+    assert create(layout, lambda _: None) == replace(found, damaged=False)
+
+
+def test_format_again(store: Path) -> None:
+    """A FORMAT that is damaged again goes to a name of its own."""
+    layout = Layout.of(store)
+    for text in ("rubbish", "more rubbish"):
+        create(layout)
+        layout.format_file.write_text(text)
+        create(layout, lambda _: None)
+
+    kept = [path for path in layout.quarantine.iterdir() if path.suffix != ".txt"]
+    assert {path.read_text() for path in kept} == {"rubbish", "more rubbish"}
+
+
+_MEND = """
+import sys
+from exporters.duckdb.layout import Layout, create
+sys.stdin.read(1)
+told = []
+for number in range(20):
+    print(create(Layout.of(f"{sys.argv[1]}/{number}.duckdb"), told.append).store_id)
+print(len(told))
+"""
+
+
+def test_mend_race(tmp_path: Path, python: Callable[..., Any]) -> None:
+    """Processes that find FORMAT damaged at the same moment agree on the store; one says so."""
+    for number in range(20):
+        layout = Layout.of(tmp_path / f"{number}.duckdb")
+        create(layout)
+        layout.format_file.write_bytes(b"\0" * 70)
+    processes = [python(_MEND, tmp_path) for _ in range(3)]
+    for process in processes:
+        process.stdin.write("x")
+        process.stdin.flush()
+
+    outputs = [process.communicate()[0].split() for process in processes]
+
+    assert len(outputs[0]) == 21
+    assert outputs[0][:20] == outputs[1][:20] == outputs[2][:20]
+    assert sum(int(output[20]) for output in outputs) == 20
+    assert len(list(tmp_path.glob("*.d/quarantine/FORMAT"))) == 20
+    assert not list(tmp_path.glob("*.d/FORMAT.*"))
 
 
 def test_nothing_there(store: Path) -> None:

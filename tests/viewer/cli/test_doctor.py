@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from exporters.duckdb import fallback_store
@@ -196,13 +197,13 @@ def other_folder(patient: Patient) -> str:
     """The program ran without the variable that names our folder."""
     elsewhere = patient.home / ".local/share/flightlog"
     patient.record(FLIGHTLOG_HOME=str(elsewhere))
-    return f"--store {elsewhere / 'traces.duckdb'}"
+    return f"flightlog demo --store {patient.store}"
 
 
 def working_directory(patient: Patient) -> str:
     """The program recorded beside its working directory."""
     patient.record(FLIGHTLOG_STORE="traces.duckdb")
-    return f"--store {patient.home / 'traces.duckdb'}"
+    return f"flightlog demo --store {patient.store}"
 
 
 def trace_in_other_folder(patient: Patient) -> str:
@@ -254,6 +255,15 @@ def path_is_folder(patient: Patient) -> str:
     """The variable names a folder."""
     patient.extra["FLIGHTLOG_STORE"] = str(patient.home)
     return f"Name '{patient.home / 'traces.duckdb'}' instead"
+
+
+def root_is_file(patient: Patient) -> str:
+    """A file has the name of the folder with the data."""
+    patient.record()
+    patient.part()  # which makes the catalog file too
+    shutil.rmtree(patient.layout.root)
+    patient.layout.root.write_text("mine")
+    return "Move the file away"
 
 
 def newer(patient: Patient) -> str:
@@ -398,8 +408,8 @@ def over_limit(patient: Patient) -> str:
 SEEDED: dict[Callable[[Patient], str], str] = {
     disabled: "disabled",
     disabled_by_peer: "disabled",
-    other_folder: "elsewhere",
-    working_directory: "elsewhere",
+    other_folder: "nothing",
+    working_directory: "nothing",
     trace_in_other_folder: "elsewhere",
     no_exporter: "exporter-missing",
     unknown_exporter: "exporter-unknown",
@@ -407,6 +417,7 @@ SEEDED: dict[Callable[[Patient], str], str] = {
     raising_processor: "lost",
     fallback: "fallback",
     path_is_folder: "path",
+    root_is_file: "path",
     newer: "newer",
     garbage_format: "format",
     lost_format: "format",
@@ -570,6 +581,28 @@ def test_repair(patient: Patient) -> None:
     assert "set aside" in done.stderr
     assert "in quarantine" not in done.stderr
     assert "Something was damaged and set aside" in done.stdout
+
+
+def test_repair_column(patient: Patient) -> None:
+    """What no reading has met yet is mended on demand, with all that can be read of it."""
+    patient.record()
+    part = patient.part()
+    patient.segment().unlink()
+    found = duckdb.execute(
+        "select coalesce(dictionary_page_offset, data_page_offset) from parquet_metadata(?) "
+        "where path_in_schema = 'attributes, key_value, key'",
+        [str(part / "data.parquet")],
+    ).fetchone()
+    assert found is not None
+    with (part / "data.parquet").open("r+b") as file:
+        file.seek(found[0])
+        file.write(b"\xff" * 8)
+
+    done = patient.doctor("--repair")
+
+    assert f"Set aside {part.name}, which was damaged." in done.stdout + done.stderr
+    assert "4 of 4 rows were saved" in " ".join(done.stdout.split())
+    assert "1 trace, 3 spans" in done.stdout
 
 
 def test_unlistable(patient: Patient) -> None:

@@ -135,7 +135,7 @@ def test_unwritable(flightlog, tmp_path):
 
 def test_empty(flightlog, tmp_path):
     """A store without traces has nothing to export."""
-    done = flightlog("export", "--store", str(tmp_path / "empty.duckdb"))
+    done = flightlog("export", home=tmp_path)
 
     assert done.returncode == 1
     assert "No trace is in" in done.stderr

@@ -137,6 +137,25 @@ def test_store_option(flightlog, recorded, tmp_path):
     assert len(done.stdout.splitlines()) == 4
 
 
+def test_store_not_there(flightlog, tmp_path):
+    """A store that a command names and that is not there is an error, and is not made."""
+    place = tmp_path / "typo.duckdb"
+    for words in (
+        ["list"],
+        ["list", "--json"],
+        ["show", "last"],
+        ["sql", "SELECT 1"],
+        ["export"],
+        ["pin"],
+        ["pin", "last"],
+    ):
+        done = flightlog(*words, "--store", str(place))
+        assert (done.returncode, done.stdout) == (1, ""), words
+        assert f"No store is at '{place}'" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert list(tmp_path.glob("typo*")) == []
+
+
 def command_line(*words):
     """The words of a shell that runs the command."""
     return " ".join([*FLIGHTLOG, *words])

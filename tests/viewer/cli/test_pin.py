@@ -5,6 +5,9 @@ import shutil
 
 import pytest
 
+from exporters.duckdb.layout import Layout
+from exporters.duckdb.limits.pins import pin
+
 
 @pytest.fixture
 def on(flightlog, recorded, tmp_path):
@@ -38,10 +41,12 @@ def test_pin(on):
     assert "is not pinned" in again.stderr
 
 
-def test_outlived(on):
+def test_outlived(on, tmp_path):
     """A pin whose trace is gone is listed, and can still be taken out."""
     trace_id = on("pin", "last").stdout.split()[1]
     assert on("purge", "--trace", trace_id, "--pinned-too", "-y").returncode == 0
+    assert "No trace is pinned" in on("pin").stderr
+    pin(Layout.of(tmp_path / "own" / "traces.duckdb"), trace_id)
 
     assert "(not in the store)" in on("pin").stdout
     assert on("pin", trace_id, "--remove").returncode == 0

@@ -95,6 +95,23 @@ def test_trace(on, store):
     assert json.loads(with_sql.stdout) == [{"n": 2}]
 
 
+def test_rest(on, recorded, store):
+    """What compaction frees beside a small trace is told apart from it."""
+    program = "import os\nfrom tracer import custom_span, trace\n"
+    for text in ("os.urandom(300_000).hex()", "'small'"):
+        program += f"with trace('more'), custom_span('work', {{'text': {text}}}):\n    pass\n"
+    environ = recorded.environ(FLIGHTLOG_STORE=str(store))
+    subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=120)
+    on("doctor", "--repair")
+    names(on)
+
+    told = on("purge", "--trace", "last", "--dry-run").stderr
+    done = on("purge", "--trace", "last", "--yes")
+
+    assert "comes free with it: what compaction has replaced" in told
+    assert "compaction, which came with it, freed the rest. No other trace is gone." in done.stdout
+
+
 def test_all(on, store):
     """All of it goes, but the store stays the same one, and can be recorded into."""
     layout = Layout.of(store)

@@ -174,13 +174,19 @@ def test_undelivered() -> None:
 
 
 def test_quarantine() -> None:
-    """What was set aside is told with what was counted, once."""
+    """What was set aside is told with what was saved and what not, once."""
     lost = Lost(exporter="duckdb", reason="damaged part", items=40, last_ns=NOW)
+    lacking = replace(lost, reason="damaged part: column error", items=3)
+    folder = in_folder(quarantined=(2, 5000), notes=("p-1: bad. 7 of 47 rows were saved.",))
 
-    said = one(**in_content(lost=(lost,)), **in_folder(quarantined=(2, 5000)))
+    said = one(**in_content(lost=(lost, lacking)), **folder)
 
     assert "2 files with 5.0 kB" in said.seen
-    assert "40 records" in said.seen
+    assert "40 records counted as lost, 3 values as unreadable within a week" in said.seen
+    assert said.seen.endswith(" p-1: bad. 7 of 47 rows were saved.")
+    assert "only copy" in said.step
+    assert "if you do not need it" in said.step
+    assert "without 'error'" in one(**in_content(lost=(lacking,))).means
 
 
 def test_damage() -> None:
@@ -219,13 +225,17 @@ def test_catalog() -> None:
 
 
 def test_elsewhere() -> None:
-    """Another store is trouble where ours is empty, a note where ours is older, else nothing."""
+    """Another store is a note where ours is empty; where it is not, nothing is said of it."""
     place = Place(store=Path("/b/t.duckdb"), why="it is the default", traces=4, newest_ns=NOW)
     empty = Content()
 
-    assert one(places=(place,), content=empty).level == "trouble"
+    said = found(places=(place,), content=empty)
+    assert [(one.code, one.level) for one in said] == [
+        ("nothing", "trouble"),
+        ("elsewhere", "note"),
+    ]
     older = replace(WELL.content, newest_ns=NOW - DAY)
-    assert one(places=(place,), content=older).level == "note"
+    assert found(places=(place,), content=older) == []
     assert found(places=(place,)) == []
     assert found(places=(replace(place, traces=0),)) == []
     assert one(places=(replace(place, fallback=True),)).code == "fallback"
@@ -347,15 +357,15 @@ def test_others_are_quiet() -> None:
     beside = replace(just_now, beside=True)
     asked = in_content(wanted=Wanted(name="x", trace_id="trace_x"))
 
-    assert one(places=(just_now,)).level == "note"
+    assert found(places=(just_now,)) == []
     assert found(places=(old, beside)) == []
     assert [said.code for said in found(places=(old, beside), **asked)] == []
     missed = in_content(wanted=Wanted(name="x"))
     assert [said.code for said in found(places=(old, beside), **missed)] == [
         "elsewhere", "not-found",
     ]  # fmt: skip
-    said = one(places=(old, beside), **in_content(traces=0, spans=0))
-    assert (said.level, "1 other store beside it" in said.seen) == ("trouble", True)
+    _, said = found(places=(old, beside), **in_content(traces=0, spans=0))
+    assert (said.level, "1 other store beside it" in said.seen) == ("note", True)
 
 
 def test_interrupted() -> None:

@@ -18,7 +18,7 @@ from exporters.duckdb.limits.purges import Purge, open_purges, submit
 from exporters.duckdb.recording.journal import Journal
 from exporters.duckdb.recording.lines import Line
 
-HELPER = "exporters.duckdb.upkeep.compaction"
+HELPER, CATALOG = "exporters.duckdb.upkeep.compaction", "exporters.duckdb.views.catalog"
 
 
 def test_piled_up(store: Path, journal: Callable[..., Journal], until: Any) -> None:
@@ -83,7 +83,7 @@ def test_limited(store: Path, journal: Callable[..., Journal]) -> None:
 
 
 def test_purge_waits(store: Path, journal: Callable[..., Journal], until: Any) -> None:
-    """A purge that nobody has finished starts somebody who does, and no second one."""
+    """A purge that nobody has finished starts one who does; a catalog is made meanwhile."""
     layout = Layout.of(store)
     one = journal()
     one.append(Line({"k": "span", "v": 1, "rev": 1, "trace_id": "t", "span_id": "s"}, {}))
@@ -96,6 +96,9 @@ def test_purge_waits(store: Path, journal: Callable[..., Journal], until: Any) -
     with layout.lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert not start_helper(layout)
+        layout.catalog.unlink()
+        assert needed(layout, ours=True) == [CATALOG, "--store", str(store)]
+        layout.catalog.touch()
 
     assert start_helper(layout)
     until(lambda: not purge.path.exists())

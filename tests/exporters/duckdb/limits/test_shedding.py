@@ -59,6 +59,39 @@ def test_replaced_first(replaced: Layout, monkeypatch: pytest.MonkeyPatch) -> No
     assert sizes(replaced) == set()
 
 
+def test_replaced_parts_first(replaced: Layout, store: Path, journal: Make) -> None:
+    """Parts that a larger one has replaced go too, before any trace does."""
+    one = journal()
+    for number in range(10, 17):
+        record(one, f"t{number}")
+        compact(store)
+    one.close()
+    old = [part for part in scan(replaced).parts if part not in scan(replaced).live_parts]
+    assert len(old) == 8
+    footprint_of_all = size_of(replaced.root)
+
+    assert shed(replaced, footprint_of_all - 1, steps=lambda _: None) == frozenset()
+    assert scan(replaced).parts == scan(replaced).live_parts
+    assert size_of(replaced.root) < footprint_of_all - 100_000
+    assert list(replaced.tmp.iterdir()) == []
+
+
+def test_replaced_soon(replaced: Layout, journal: Make) -> None:
+    """What goes within two seconds makes no trace go; until then the limit is what counts."""
+    (part,) = scan(replaced).parts
+    one = journal()
+    record(one, "new")
+    one.close()
+    later = part._replace(act_ms=part.act_ms + 3_600_000)
+    replaced.part(part).rename(replaced.part(later))
+    total, there = size_of(replaced.root), sizes(replaced)
+
+    assert shed(replaced, total + 1, steps=lambda _: None) == frozenset()
+    assert sizes(replaced) == there
+    assert shed(replaced, total - 1, steps=lambda _: None) == frozenset()
+    assert len(sizes(replaced)) == 1
+
+
 def test_part_put_aside(replaced: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part that somebody has put aside since it was listed covers nothing any more."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from exporters.duckdb.layout import Layout, is_locked, list_segments, live_owners
@@ -285,3 +286,32 @@ def test_spawn(store: Path, read: Read, python: Callable[..., subprocess.Popen[s
 
     assert len({name.owner for name in list_segments(Layout.of(store))}) == 4
     assert len(read(store).ended) == 4
+
+
+_LONG = """
+import sys, time
+from exporters.duckdb import recorder
+from tracer import custom_span, set_trace_processors, trace
+set_trace_processors([recorder(sys.argv[1])])
+with trace("Job"):
+    print("begun", flush=True)
+    while True:
+        with custom_span("step"): pass
+        time.sleep(0.01)
+"""
+
+
+def test_catalog_at_once(
+    store: Path, until: Callable[..., Any], python: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """A new store can be opened by its path while the program that made it still records."""
+    process = python(_LONG, store)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+
+    until(store.exists)
+    with duckdb.connect(str(store), read_only=True) as database:
+        (count,) = database.execute("select count(*) from spans").fetchall()
+    assert process.poll() is None
+    assert len(list_segments(Layout.of(store))) == 1  # nothing was sealed for it
+    assert count[0] > 0

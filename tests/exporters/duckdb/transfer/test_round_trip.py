@@ -167,6 +167,20 @@ def test_equal(found: list[Kept], new_store: Any, shown: Any) -> None:
     assert shown(source) == before
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_reference(format: Any, make: Any, new_store: Any, shown: Any) -> None:
+    """What is large has the same hash again, however its numbers were written on the way."""
+    metadata = encode({"large": 1e100, "text": "long " * 14_000})
+    source = new_store([make.trace(metadata=metadata), make.span(metadata=metadata)])
+    file = source.with_name(f"export.{format}")
+    export_file(source, file, format)
+    target = new_store()
+    import_files(target, [file])
+
+    assert "$ref" in shown(source)["traces"][0]
+    assert shown(target) == shown(source)
+
+
 def plain(value: Any) -> Any:
     """A value of a row; a JSON text in one form, as some characters can be written in two."""
     if isinstance(value, str) and value[:1] in ("{", "[", '"'):

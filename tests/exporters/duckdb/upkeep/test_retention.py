@@ -288,6 +288,26 @@ def test_size(store: Path, journal: Make, read: Read) -> None:
     assert (again.traces, again.parts) == (0, 0)
 
 
+def test_history(store: Path, journal: Make, read: Read) -> None:
+    """Short programs, one after the other: most of the limit stays history, and the newest of it.
+
+    What is replaced goes first, so that no trace has to go for it.
+    """
+    layout, limit = Layout.of(store), 2_000_000
+    for number in range(60, 0, -1):
+        one = journal()
+        record(one, number, size=32)
+        one.close()
+        shed(layout, limit, steps=lambda _: None)
+        if number % 3 == 1:
+            compact(store, limits=Limits(limit))
+
+    left = traces(read(store))
+    assert left == whole(*range(1, len(left) + 1))
+    assert len(left) < 60
+    assert 0.5 * limit < footprint(layout).kept <= footprint(layout).total <= limit
+
+
 def test_leftovers(store: Path, journal: Make, read: Read) -> None:
     """The oldest of quarantine and backups go before any trace does, as far as it is needed."""
     layout = Layout.of(store)

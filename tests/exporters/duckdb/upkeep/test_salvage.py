@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -11,12 +12,18 @@ from typing import Any
 import duckdb
 import pytest
 
+from exporters import open_store
 from exporters.duckdb.layout import Layout, PartName, list_parts, list_segments, read_covers, scan
-from exporters.duckdb.parts import damaged_files
+from exporters.duckdb.parts import damaged_files, nothing
+from exporters.duckdb.reading import damage
 from exporters.duckdb.recording.journal import Journal
 from exporters.duckdb.recording.lines import Line
+from exporters.duckdb.upkeep.alone import alone
 from exporters.duckdb.upkeep.compaction import compact
 from exporters.duckdb.upkeep.quarantine import DAMAGED, quarantine_part
+from exporters.duckdb.upkeep.salvage import Mended, examine, rescue
+from exporters.duckdb.upkeep.unfound import NO_CONTENT
+from exporters.store import NotFoundError, TraceQuery
 
 Make = Callable[..., Journal]
 Read = Callable[[Path], Any]
@@ -149,10 +156,24 @@ def test_salvaged(
         found = read(store)
         assert ended(found) == left
         assert {key[2] for key in found.open} == still
-        assert found.losses == ({DAMAGED: lost} if lost else {})
+        gone = {NO_CONTENT: 1} if file == "items.parquet" else {}
+        assert found.losses == ({DAMAGED: lost} if lost else gone)
         compact(store)
     with duckdb.connect(str(store), read_only=True) as con:
         assert con.execute("select count(*) from spans").fetchone() is not None
+
+
+def test_content(store: Path, layout: Layout) -> None:
+    """Content that is gone is counted for each trace that names it, which is then incomplete."""
+    forget_sources(layout)
+    truncated(layout.part(only(layout)) / "items.parquet")
+
+    compact(store)
+
+    assert losses(store) == [(NO_CONTENT, "t", 1)]
+    with contextlib.closing(open_store(store)) as opened:
+        (trace,) = opened.search(TraceQuery()).traces
+    assert (trace.span_count, trace.incomplete) == (5, True)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -218,7 +239,7 @@ def test_row_groups(store: Path, journal: Make, read: Read) -> None:
     path = layout.part(only(layout)) / "data.parquet"
     (at,) = duckdb.execute(
         "select data_page_offset from parquet_metadata(?) "
-        "where path_in_schema = 'name' and row_group_id = 1",
+        "where path_in_schema = 'span_id' and row_group_id = 1",
         [str(path)],
     ).fetchone() or (0,)
     with path.open("r+b") as file:
@@ -237,6 +258,117 @@ def test_row_groups(store: Path, journal: Make, read: Read) -> None:
     assert 10_000 < len(left) < 21_000
     assert len(ended(found) - left) == 7
     assert found.losses == {DAMAGED: 21_000 - len(left)}
+
+
+def spoil(path: Path, column: str) -> None:
+    """Make one column of a file unreadable."""
+    found = duckdb.execute(
+        "select coalesce(dictionary_page_offset, data_page_offset), total_compressed_size "
+        "from parquet_metadata(?) where path_in_schema = ?",
+        [str(path), column],
+    ).fetchone()
+    assert found is not None
+    with path.open("r+b") as file:
+        file.seek(found[0])
+        file.write(b"\xff" * min(found[1], 60))
+
+
+def losses(store: Path) -> list[tuple[Any, ...]]:
+    """Why, of which trace and how much was lost."""
+    with contextlib.closing(open_store(store)) as opened:
+        query = "select reason, trace_id, sum(items)::int from losses group by all order by all"
+        return list(opened.sql(query).rows)
+
+
+def test_column(store: Path, layout: Layout, read: Read) -> None:
+    """Rows of which a column cannot be read stay without it; each trace is told of it once."""
+    forget_sources(layout)
+    bad = only(layout)
+    for column in ("name", "model"):  # no row has a model
+        spoil(layout.part(bad) / "data.parquet", column)
+
+    with contextlib.closing(open_store(store)) as opened:  # who reads meets it, and mends it
+        opened.spans("t")
+        names = dict(opened.sql("select span_id, name from spans").rows)
+        (trace,) = opened.search(TraceQuery()).traces
+
+    assert names == {**dict.fromkeys(ALL), "span_9": "s9"}
+    assert (trace.span_count, trace.incomplete) == (5, True)
+    assert losses(store) == [(f"{DAMAGED}: column name", "t", 4)]
+    note = (layout.quarantine / f"{bad.dirname}.txt").read_text()
+    assert "5 of 5 rows were saved, some without name; " in note
+    compact(store)
+    assert losses(store) == [(f"{DAMAGED}: column name", "t", 4)]
+    assert ended(read(store)) == ALL
+
+
+def test_quoted(store: Path, layout: Layout, read: Read) -> None:
+    """Damage that DuckDB quotes in bytes that are no text costs its column, and is not repeated."""
+    forget_sources(layout)
+    bad = only(layout)
+    path = layout.part(bad) / "data.parquet"
+    plain = path.with_name("plain")
+    duckdb.execute(f"copy (from '{path}') to '{plain}' (format parquet, compression uncompressed)")
+    data = plain.read_bytes()
+    assert b"a" * 32 in data
+    path.write_bytes(data.replace(b"a" * 32, b"a" * 24 + b"\xce" * 8))
+    plain.unlink()
+
+    with alone(layout) as ours:
+        assert ours
+        assert examine(layout, [bad], Mended(), nothing)
+
+    assert losses(store) == [(f"{DAMAGED}: column input", "t", 4)]
+    assert "aaa" not in (layout.quarantine / f"{bad.dirname}.txt").read_text()
+    assert ended(read(store)) == ALL
+
+
+def test_empty_column(store: Path, layout: Layout, read: Read) -> None:
+    """A column without a value, or one that is made of others, costs nothing."""
+    forget_sources(layout)
+    for column in ("model", "attributes, key_value, key", "start_time"):
+        spoil(layout.part(only(layout)) / "data.parquet", column)
+    done = Mended()
+
+    with alone(layout) as ours:
+        assert ours
+        rescue(layout, only(layout), "spoilt", done, nothing)
+
+    assert (len(done.salvaged), done.lost) == (1, 0)
+    assert ended(read(store)) == ALL
+    assert losses(store) == []
+
+
+@pytest.mark.parametrize("column", ["k", "trace_id", "seq", "end_ns"])
+def test_key_column(store: Path, layout: Layout, column: str) -> None:
+    """Rows of which nobody could say whose they are go; the summaries name their trace."""
+    forget_sources(layout)
+    bad = only(layout)
+    spoil(layout.part(bad) / "data.parquet", column)
+    (layout.part(bad) / "open.parquet").unlink()
+
+    compact(store)
+
+    assert losses(store) == [(DAMAGED, "t", 5)]
+    assert "5 rows are missing" in (layout.quarantine / f"{bad.dirname}.txt").read_text()
+
+
+def test_while_others_compact(store: Path, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads mends nothing while somebody else changes parts; the rest is shown meanwhile."""
+    forget_sources(layout)
+    bad = only(layout)
+    spoil(layout.part(bad) / "data.parquet", "name")
+    monkeypatch.setattr(damage, "_PATIENCE_S", 0.1)
+
+    with alone(layout) as ours, contextlib.closing(open_store(store)) as opened:
+        assert ours
+        with contextlib.suppress(NotFoundError):
+            assert opened.spans("t") == []
+        assert scan(layout).live_parts == (bad,)
+
+    assert losses(store) == []
+    with contextlib.closing(open_store(store)) as opened:
+        assert len(opened.spans("t")) == 5
 
 
 def test_covers(store: Path, journal: Make, read: Read, layout: Layout) -> None:

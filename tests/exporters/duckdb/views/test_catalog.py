@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.local import DuckDBStore
 from exporters.duckdb.reading.reader import Reader
-from exporters.duckdb.views.catalog import ensure_catalog
+from exporters.duckdb.views.catalog import ensure_catalog, statements
 from exporters.status import TRIPWIRE, SpanFacts, TraceFacts, judge
 from exporters.store import TraceQuery
 
@@ -94,6 +94,12 @@ def test_format(spool: Any, catalog: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
 
     assert "v1.0.0" in str(tags)
+
+
+def test_old_readers() -> None:
+    """Views say `case` and not `if`, which readers before 2.0 do not find in a file of 2.0."""
+    for text in statements(raw=True):
+        assert not re.search(r"(?i)\bif\s*\(", text), text
 
 
 def test_elsewhere(spool: Any, rows: Any, catalog: duckdb.DuckDBPyConnection) -> None:

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
-from exporters.duckdb.layout import SCHEMA_PART, Layout, publish, read_format
+from exporters.duckdb.layout import SCHEMA_PART, Layout, list_parts, publish, read_format
 from exporters.duckdb.schema import SCHEMA
 from exporters.duckdb.views import catalog
 from exporters.duckdb.views.catalog import ensure_catalog, is_current
@@ -260,7 +261,10 @@ def test_stale(spool: Any, change: dict[str, Any]) -> None:
 
     assert ensure_catalog(layout)
 
-    assert read_stamp(layout) == good
+    made = read_stamp(layout)
+    assert made is not None
+    assert good is not None
+    assert replace(made, size=good.size) == good  # DuckDB adds a block where it needs one
     assert is_current(layout)
     assert not layout.backup.exists()
 
@@ -330,3 +334,16 @@ def test_read_only_place(tmp_path: Path) -> None:
     """Where there is no store there is nothing to make."""
     assert not ensure_catalog(Layout.of(tmp_path / "none" / "traces.duckdb"))
     assert not (tmp_path / "none").exists()
+
+
+def test_damaged_format(old: Layout) -> None:
+    """A damaged FORMAT of an old store is written anew with its schema, and then migrated."""
+    old.format_file.write_bytes(b"\0" * 70)
+    (part,) = list_parts(old)
+    (old.part(part) / "manifest.json").write_text('{"schema":1}')
+
+    assert migrate(old)
+    assert is_current(old)
+    assert json.loads((old.backup / "schema-1" / "FORMAT").read_text())["schema"] == 1
+    assert ask(old, "SELECT trace_id FROM traces") == [("t",)]
+    assert (old.quarantine / "FORMAT").read_bytes() == b"\0" * 70

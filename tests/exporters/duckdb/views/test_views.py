@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,12 +15,15 @@ from hypothesis import strategies as st
 
 from exporters.duckdb.layout import Layout
 from exporters.duckdb.limits.pins import pin
+from exporters.duckdb.local import DuckDBStore
 from exporters.duckdb.reading.reader import Reader
 from exporters.duckdb.recording.journal import Journal
 from exporters.duckdb.recording.recorder import Recorder
 from exporters.duckdb.schema import LIST_SIZE
 from exporters.duckdb.upkeep.compaction import compact
 from exporters.duckdb.views.catalog import ensure_catalog
+from exporters.search import preview
+from exporters.store import QueryError, TraceQuery
 from tracer import DefaultTraceProvider, generation_span, trace
 from tracer.setup import set_trace_provider
 
@@ -122,6 +126,47 @@ def test_lost_content(spool: Any, rows: Any, both: Both) -> None:
     lost = '{"flightlog.lost":"content not found"}'
     query = "SELECT input, output, tools, instructions FROM generations"
     assert both(spool.layout, query) == [(lost, lost, lost, lost)]
+
+
+def test_heads(spool: Any, rows: Any, both: Both) -> None:
+    """What a trace does not say of itself its calls say, in lists and views alike."""
+    call = {"type": "response", "model": "m"}
+    asked = ({"role": "user", "content": "first?"}, {"type": "reasoning"})
+    first = rows.span("{}", "b", at=1, **call, input=asked, output=({"content": "first."},))
+    last = rows.span("{}", "a", at=2, **call, input=("last?",), output=({"content": "last."},))
+    still = rows.span("{}", "c", at=3, end=None, **call, input=("running?",))
+    failed = rows.span("{}", "d", at=4, type="custom", status="error", error={"message": "m"})
+    trees = {
+        "silent": [rows.trace("{}"), last, first],
+        "said": [rows.trace("{}", input="q", output=[]), last, first],
+        "half": [rows.trace("{}", input={"content": "q"}), last, first],
+        "empty": [rows.trace("{}", input="", output=""), last, first],
+        "orphan": [first, last],
+        "failed": [rows.trace("{}"), first, last, failed],
+        "running": [rows.trace("{}", end=None), first, last],
+        "late": [rows.trace("{}"), first, last, still],
+        "mute": [rows.trace("{}"), rows.span("{}", "f", type="function", input="x", output="y")],
+    }
+    lines = [{**row, "trace_id": key} for key, tree in trees.items() for row in tree]
+    segments = [spool.segment(lines[::2]), spool.segment(lines[1::2])]
+
+    for _ in range(2):
+        found = both(spool.layout, "SELECT trace_id, input, output FROM traces")
+        with contextlib.closing(DuckDBStore(spool.layout.catalog)) as store:
+            listed = {
+                row.trace_id: (row.input, row.output)
+                for row in store.search(TraceQuery(limit=50)).traces
+            }
+        assert {key: (preview(a), preview(b)) for key, (a, b) in _loaded(found).items()} == listed
+        assert listed["silent"] == listed["orphan"] == ("first?", "last.")
+        assert listed["said"] == ("q", "")
+        assert listed["half"] == ("q", "last.")
+        assert listed["empty"] == ("", "")
+        assert listed["failed"] == listed["running"] == listed["late"] == ("first?", None)
+        assert listed["mute"] == (None, None)
+        while segments:
+            spool.die(segments.pop())
+        compact(spool.layout.catalog)
 
 
 def test_settings(spool: Any, rows: Any, both: Both) -> None:
@@ -253,13 +298,31 @@ def test_search(talk: Layout, both: Both, text: str, wanted: set[Any]) -> None:
 
 @pytest.mark.parametrize(
     ("within", "wanted"),
-    [("input", 4), ("output", 2), ("tools", 1), ("instructions", 1), ("error", 1), ("name", 0)],
+    [("input", 4), ("output", 2), ("tools", 1), ("instructions", 1), ("error", 1)],
 )
 def test_search_within(talk: Layout, both: Both, within: str, wanted: int) -> None:
     """A search may be kept to one field, whose finds are then all that it gives."""
     query = f"SELECT field FROM search('needle', within := '{within}')"
 
     assert both(talk, query) == [(within,)] * wanted
+
+
+@pytest.mark.parametrize("within", ["outputt", "name", "INPUT", ""])
+def test_search_within_nothing(spool: Any, rows: Any, within: str) -> None:
+    """A field that there is not is refused with those that there are, even before any data."""
+    query = f"FROM search('x', within := '{within}')"
+    wanted = f"'{within}' is no field .* input, output, instructions, tools and error"
+    with contextlib.closing(DuckDBStore(spool.layout.catalog)) as store:
+        for _ in range(2):
+            assert ensure_catalog(spool.layout)
+            with (
+                duckdb.connect(str(spool.layout.catalog)) as con,
+                pytest.raises(duckdb.InvalidInputException, match=wanted),
+            ):
+                con.execute(query).fetchall()
+            with pytest.raises(QueryError, match=wanted):
+                store.sql(query, timeout=60)
+            spool.segment([rows.span("t", "s", type="function", output="x")])
 
 
 def test_search_reads_little(talk: Layout) -> None:
