@@ -92,8 +92,13 @@ class Ground:
         return place
 
     def freeze(self, place: Path) -> None:
-        """Make a disk read-only."""
-        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        """Make a disk read-only, as soon as nobody writes there any more."""
+        deadline = time.monotonic() + 60
+        while subprocess.run(
+            ["mount", "-o", "remount,ro", str(place)], capture_output=True, check=False
+        ).returncode:
+            assert time.monotonic() < deadline, f"{place} stays in use"
+            time.sleep(0.05)
 
 
 @pytest.fixture

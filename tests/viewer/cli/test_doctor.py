@@ -588,11 +588,15 @@ def test_repair_column(patient: Patient) -> None:
     patient.record()
     part = patient.part()
     patient.segment().unlink()
-    found = duckdb.execute(
-        "select coalesce(dictionary_page_offset, data_page_offset) from parquet_metadata(?) "
-        "where path_in_schema = 'attributes, key_value, key'",
-        [str(part / "data.parquet")],
-    ).fetchone()
+    found = (
+        duckdb.connect()
+        .execute(
+            "select coalesce(dictionary_page_offset, data_page_offset) from parquet_metadata(?) "
+            "where path_in_schema = 'attributes, key_value, key'",
+            [str(part / "data.parquet")],
+        )
+        .fetchone()
+    )
     assert found is not None
     with (part / "data.parquet").open("r+b") as file:
         file.seek(found[0])

@@ -237,7 +237,7 @@ def test_row_groups(store: Path, journal: Make, read: Read) -> None:
     layout = Layout.of(store)
     forget_sources(layout)
     path = layout.part(only(layout)) / "data.parquet"
-    (at,) = duckdb.execute(
+    (at,) = duckdb.connect().execute(
         "select data_page_offset from parquet_metadata(?) "
         "where path_in_schema = 'span_id' and row_group_id = 1",
         [str(path)],
@@ -262,11 +262,12 @@ def test_row_groups(store: Path, journal: Make, read: Read) -> None:
 
 def spoil(path: Path, column: str) -> None:
     """Make one column of a file unreadable."""
-    found = duckdb.execute(
-        "select coalesce(dictionary_page_offset, data_page_offset), total_compressed_size "
-        "from parquet_metadata(?) where path_in_schema = ?",
-        [str(path), column],
-    ).fetchone()
+    with duckdb.connect() as con:
+        found = con.execute(
+            "select coalesce(dictionary_page_offset, data_page_offset), total_compressed_size "
+            "from parquet_metadata(?) where path_in_schema = ?",
+            [str(path), column],
+        ).fetchone()
     assert found is not None
     with path.open("r+b") as file:
         file.seek(found[0])
@@ -308,7 +309,8 @@ def test_quoted(store: Path, layout: Layout, read: Read) -> None:
     bad = only(layout)
     path = layout.part(bad) / "data.parquet"
     plain = path.with_name("plain")
-    duckdb.execute(f"copy (from '{path}') to '{plain}' (format parquet, compression uncompressed)")
+    with duckdb.connect() as con:
+        con.execute(f"copy (from '{path}') to '{plain}' (format parquet, compression uncompressed)")
     data = plain.read_bytes()
     assert b"a" * 32 in data
     path.write_bytes(data.replace(b"a" * 32, b"a" * 24 + b"\xce" * 8))
